@@ -1,0 +1,52 @@
+// SPDX-License-Identifier: MIT
+// TCP and Unix sockets, non-blocking. Errors are negative errno; -EAGAIN means "not now".
+// sim/ implements the same calls over a simulated network.
+#ifndef BUD_OS_NET_H
+#define BUD_OS_NET_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+#include <sys/uio.h>
+
+struct net_address {
+    uint8_t family; // 4, 6, or 1 for a Unix socket; 0 unknown
+    uint16_t port;
+    uint8_t octets[16]; // network order; a v4-mapped v6 address is given as family 4
+};
+
+#define NET_ADDRESS_TEXT_MAX 64
+void net_address_text(const struct net_address *address,
+                      char *text); // "10.0.0.7:51234", "[fe80::1]:1883", "unix"
+void net_address_host_text(const struct net_address *address, char *text); // without the port
+bool net_address_is_loopback(const struct net_address *address);           // 127/8, ::1, Unix
+bool net_address_is_private(const struct net_address *address); // RFC 1918, 100.64/10 excluded,
+                                                                // fc00::/7, 169.254/16, fe80::/10
+
+// Listens on a numeric address or a host name ("" or NULL: every interface, IPv6 and IPv4 in one
+// socket where the kernel can, else IPv4). Port 0 lets the kernel choose. SO_REUSEADDR,
+// non-blocking, close-on-exec. Returns the descriptor or -errno
+// (-EADDRINUSE, -EACCES, -EADDRNOTAVAIL; -ENOENT when a name does not resolve).
+int net_listen(const char *host, uint16_t port, int backlog);
+int net_local_address(int fd, struct net_address *ret_address); // 0 or -errno
+
+// Accepts one connection: non-blocking, close-on-exec, TCP_NODELAY, TCP keep-alive on,
+// TCP_USER_TIMEOUT user_timeout_ms (0: kernel's). Returns the descriptor or -errno (-EAGAIN,
+// -EMFILE, -ENFILE, -ECONNABORTED, ...).
+int net_accept(int listener, int user_timeout_ms, struct net_address *ret_peer);
+
+ssize_t net_read(int fd, void *memory, size_t size); // bytes, 0 at the end, -errno
+ssize_t net_writev(int fd, const struct iovec *parts,
+                   int count);   // bytes (maybe fewer), -errno; never raises SIGPIPE
+void net_shutdown_write(int fd); // sends FIN after what was written
+void net_close(int fd);
+void net_close_reset(int fd); // RST: for connections refused under load
+
+// For clients, blocking with a limit: resolves and connects (every address in turn). Returns the
+// descriptor (non-blocking, TCP_NODELAY) or -errno (-ENOENT: the name does not resolve;
+// -ETIMEDOUT).
+int net_connect(const char *host, uint16_t port, int timeout_ms);
+int net_wait(int fd, bool for_write, int timeout_ms); // 1 ready, 0 time-out, -errno
+
+#endif
