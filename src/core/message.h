@@ -1,0 +1,81 @@
+// SPDX-License-Identifier: MIT
+// One application message: immutable once published, reference-counted, the only object that
+// workers share. Topic, payload and the properties to be forwarded are kept once, whatever the
+// number of subscribers; a large payload stays in the buffer it was received in. Its bytes count
+// against a budget until the last reference goes.
+#ifndef BUD_CORE_MESSAGE_H
+#define BUD_CORE_MESSAGE_H
+
+#include "core/budget.h"
+#include "proto/packet.h"
+
+#include <stdatomic.h>
+
+#define MESSAGE_NEVER_EXPIRES INT64_MAX
+
+struct message {
+    _Atomic uint32_t references;
+    uint8_t qos; // as published
+    bool retain; // as published
+    bool has_topic_in_storage;
+    uint16_t topic_size;
+    uint32_t properties_size;
+    uint32_t payload_size;
+    uint64_t publisher; // number of the publishing session, for No Local; 0: the broker itself
+    uint64_t
+        sequence; // place in the order of retained changes; 0 when not retained. See retained.h
+    int64_t expires_ms; // monotonic; MESSAGE_NEVER_EXPIRES
+    struct budget *budget;
+    void *storage; // adopted memory that holds topic and payload, or NULL: they are in bytes[]
+    const uint8_t *topic;
+    const uint8_t *payload;
+    uint8_t bytes[]; // properties in wire form, then (unless adopted) topic and payload
+};
+
+struct message_source {
+    struct bytes topic;
+    struct bytes payload;
+    const struct properties *properties; // of PUBLISH or will; NULL none
+    uint8_t qos;
+    bool retain;
+    uint64_t publisher;
+    int64_t now_ms;
+    void *storage; // heap block (base/memory.h) that topic and payload view and that the message
+                   // shall own; NULL: copy
+    size_t storage_size;
+};
+
+// A message with one reference. Forwarded are Payload Format Indicator, Content Type, Response
+// Topic, Correlation Data and User Properties, in the order they came [MQTT-3.3.2-17]; Message
+// Expiry is kept as a moment [MQTT-3.3.2-6]. NULL without memory or budget; `storage` then still
+// belongs to the caller.
+struct message *message_try_new(struct budget *budget, const struct message_source *source);
+
+struct message *message_ref(struct message *message); // returns its argument
+void message_unref(struct message *message);          // NULL is fine; frees at the last one
+
+static inline struct bytes message_topic(const struct message *message)
+{
+    return bytes_make(message->topic, message->topic_size);
+}
+
+static inline struct bytes message_payload(const struct message *message)
+{
+    return bytes_make(message->payload, message->payload_size);
+}
+
+// The forwardable properties in wire form, without expiry, subscription identifiers and alias.
+static inline struct bytes message_properties(const struct message *message)
+{
+    return bytes_make(message->bytes, message->properties_size);
+}
+
+static inline bool message_expired(const struct message *message, int64_t now_ms)
+{
+    return now_ms >= message->expires_ms;
+}
+
+// What it costs: its own bytes on the heap, shared by all who hold it.
+size_t message_size(const struct message *message);
+
+#endif
