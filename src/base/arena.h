@@ -8,7 +8,7 @@
 struct arena_block;
 struct arena {
     struct arena_block *blocks; // newest first
-    size_t used, kept_max;      // blocks beyond kept_max bytes are freed by arena_reset
+    size_t used, kept_max;      // arena_reset keeps one block of at most kept_max bytes
 };
 
 void arena_init(struct arena *arena, size_t kept_max);

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: MIT
 // A hash map from bytes to pointers. Keys are borrowed: they live inside the values, and the map
 // asks `key_of` for them. One owner, no locks. Open addressing with linear probing and
-// backward-shift deletion; grows at 3/4.
+// backward-shift deletion; grows at 3/4,
+// shrinks below 1/8, owns nothing while empty.
 #ifndef BUD_BASE_MAP_H
 #define BUD_BASE_MAP_H
 

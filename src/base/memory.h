@@ -19,6 +19,7 @@ void memory_free(void *memory);
 // The `nth` (from 1) memory_try_ call from now fails, and `count` in all from there; nth 0 turns
 // failing off.
 void memory_fail(uint64_t nth, uint64_t count);
-uint64_t memory_try_count(void); // memory_try_ calls so far, for sweeps
+// memory_try_ calls since the first call of this or of memory_fail, for sweeps.
+uint64_t memory_try_count(void);
 
 #endif
