@@ -30,7 +30,8 @@ static inline bool bytes_equal(struct bytes a, struct bytes b)
 // The first `size` bytes left out. `size` must not exceed bytes.size.
 static inline struct bytes bytes_from(struct bytes bytes, size_t size)
 {
-    return (struct bytes){bytes.data + size, bytes.size - size};
+    // Adding even zero to the null pointer of an empty view would be undefined.
+    return (struct bytes){size == 0 ? bytes.data : bytes.data + size, bytes.size - size};
 }
 
 #endif

@@ -51,8 +51,11 @@ void engine_init(struct engine *engine, enum engine_role role, uint32_t packet_s
 // before 5.0: BUD_PROTOCOL_ERROR. A first byte that is not CONNECT's is refused at once. While
 // CONNECTING a server accepts what a client may send early (3.1.4: any packet after CONNECT).
 // Client: CONNACK (or AUTH) first; no packet that only clients send.
-// A DISCONNECT moves to CLOSED after it was returned. For the frames' own errors see frame_scan and
-// packet_decode.
+// Also by direction, BUD_PROTOCOL_ERROR: a Subscription Identifier in a client's PUBLISH
+// [MQTT-3.3.4-6], Session Expiry in a server's DISCONNECT [MQTT-3.14.2-2], an AUTH reason of the
+// other side. CONNECT sets version and enhanced, even when refused for what follows its level.
+// A DISCONNECT moves to CLOSED after it was returned; in CLOSED the answer is NEEDS_MORE with
+// `needed` 0. For the frames' own errors see frame_scan and packet_decode.
 struct engine_step engine_next(struct engine *engine, struct bytes input,
                                struct packet *ret_packet);
 

@@ -124,9 +124,10 @@ struct packet {
 // UTF-8 and reserved option bits (so the iterators cannot fail), but an invalid wildcard is left to
 // the caller, who answers 0x8F for that filter alone. Returns BUD_SUCCESS, or why not:
 // BUD_MALFORMED_PACKET, BUD_PROTOCOL_ERROR, BUD_UNSUPPORTED_PROTOCOL_VERSION,
-// BUD_TOPIC_NAME_INVALID (PUBLISH and will with a wildcard or an empty topic),
-// BUD_TOPIC_ALIAS_INVALID, BUD_CLIENT_IDENTIFIER_NOT_VALID is the caller's. On
-// BUD_UNSUPPORTED_PROTOCOL_VERSION connect.version holds the level that was asked for.
+// BUD_TOPIC_NAME_INVALID (PUBLISH and will with a wildcard or an empty topic; in 5.0 an empty topic
+// without an alias is BUD_PROTOCOL_ERROR), BUD_TOPIC_ALIAS_INVALID. BUD_CLIENT_IDENTIFIER_NOT_VALID
+// is the caller's, and so is a password without a user name in 3.x. On failure *ret_packet holds
+// nothing of use but connect.version: 0, or the level that was asked for once it was read.
 enum bud_reason packet_decode(const struct frame *frame, uint8_t version,
                               struct packet *ret_packet);
 

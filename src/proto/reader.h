@@ -15,14 +15,59 @@ struct reader {
 };
 
 struct reader reader_of(struct bytes bytes);
-size_t reader_left(const struct reader *reader);
-uint8_t reader_u8(struct reader *reader);
-uint16_t reader_u16(struct reader *reader);
+static inline size_t reader_left(const struct reader *reader);
+static inline uint8_t reader_u8(struct reader *reader);
+static inline uint16_t reader_u16(struct reader *reader);
 uint32_t reader_u32(struct reader *reader);
 uint32_t reader_varint(struct reader *reader); // at most 4 bytes, shortest form [MQTT-1.5.5-1]
-struct bytes reader_take(struct reader *reader, size_t size); // the next `size` bytes
-struct bytes reader_binary(struct reader *reader);            // 16-bit length, then that many bytes
+static inline struct bytes reader_take(struct reader *reader, size_t size); // the next `size` bytes
+static inline struct bytes reader_binary(struct reader *reader); // 16-bit length, then those bytes
 struct bytes reader_text(struct reader *reader); // as reader_binary, and valid UTF-8 [MQTT-1.5.4-1]
 struct bytes reader_rest(struct reader *reader); // all that is left
+
+static inline size_t reader_left(const struct reader *reader)
+{
+    return (size_t)(reader->end - reader->cursor);
+}
+
+// After a bad read nothing is left, so that one comparison guards both.
+static inline const uint8_t *reader_advance(struct reader *reader, size_t size)
+{
+    const uint8_t *place = reader->cursor;
+
+    if (size > reader_left(reader)) {
+        reader->cursor = reader->end;
+        reader->bad = true;
+        return NULL;
+    }
+    reader->cursor += size;
+    return place;
+}
+
+static inline uint8_t reader_u8(struct reader *reader)
+{
+    const uint8_t *place = reader_advance(reader, 1);
+
+    return place ? place[0] : 0;
+}
+
+static inline uint16_t reader_u16(struct reader *reader)
+{
+    const uint8_t *place = reader_advance(reader, 2);
+
+    return place ? (uint16_t)(place[0] << 8 | place[1]) : 0;
+}
+
+static inline struct bytes reader_take(struct reader *reader, size_t size)
+{
+    const uint8_t *place = reader_advance(reader, size);
+
+    return place ? bytes_make(place, size) : bytes_make(reader->end, 0);
+}
+
+static inline struct bytes reader_binary(struct reader *reader)
+{
+    return reader_take(reader, reader_u16(reader));
+}
 
 #endif
