@@ -63,6 +63,13 @@ def version(request):
     return request.param
 
 
+@pytest.fixture(params=itertools.product(VERSIONS, VERSIONS),
+                ids=lambda pair: f"{VERSIONS[pair[0]]}-to-{VERSIONS[pair[1]]}")
+def versions(request):
+    """Runs the test for each (publisher's version, subscriber's version)."""
+    return request.param
+
+
 @pytest.fixture
 def prefix():
     """A first topic level that only this test uses, without a slash at the end."""
