@@ -32,6 +32,9 @@ endif()
 
 if(BUD_SANITIZE)
   add_compile_options(-fsanitize=${BUD_SANITIZE} -fno-sanitize-recover=all)
+  if(CMAKE_C_COMPILER_ID STREQUAL GNU) # warns of its own checks; without sanitizers it warns of ours
+    add_compile_options(-Wno-conversion)
+  endif()
   add_link_options(-fsanitize=${BUD_SANITIZE})
 endif()
 

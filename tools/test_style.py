@@ -95,7 +95,7 @@ INNOCENT = [
     ("src/base/memory.c", function("    free(a);\n")),
     ("src/server/x_test.c", function("    free(a);\n    close(fd);\n")),
     ("src/base/lock.c", HEAD + "#include <pthread.h>\n"),
-    ("src/store/x.c", HEAD + '#include "os/clock.h"\n#include "base/map.h"\n#include "store/x.h"\n'),
+    ("src/store/x.c", HEAD + '#include "os/clock.h"\n#include "base/m.h"\n#include "store/x.h"\n'),
     ("src/core/x.c", HEAD + '#include "message.h"\n#include <stdint.h>\n'),
     ("src/core/x.c", function('    ASSERT(x);\n    _Static_assert(1, "");\n    assert_true(x);\n')),
     ("src/core/x.h", GUARDED),
