@@ -194,6 +194,15 @@ class Client:
                 self._resolve_alias(packet)
             return packet
 
+    def receive_raw(self, count):
+        """The next `count` bytes exactly as they came, undecoded."""
+        deadline = time.monotonic() + TIMEOUT
+        while len(self.buffer) < count:
+            assert self._receive(deadline), f"the stream ends after {bytes(self.buffer)!r}"
+        data = bytes(self.buffer[:count])
+        del self.buffer[:count]
+        return data
+
     def next(self, timeout=None):
         """The next packet, whatever it is. Raises Closed at the end of the stream."""
         while True:
@@ -205,7 +214,7 @@ class Client:
 
     def expect(self, packet_class, timeout=None, **fields):
         """The next packet must be this one; returns it.
-        expect(Publish, topic="a", payload="1", qos=1, retain=True, properties={"content_type": "x"})
+        expect(Publish, topic="a", payload="1", qos=1, properties={"content_type": "x"})
         A field may be a set of allowed values; a property of None must be absent."""
         try:
             packet = self.next(timeout)
@@ -339,15 +348,17 @@ class Client:
         return packet
 
     def receive_all(self, after):
-        """Every message that `after` (or what it triggered) has caused so far, acknowledged."""
-        settle(after, self)
+        """Every message that `after` (or what it triggered) has caused so far, acknowledged: in
+        rounds, as acknowledging makes room in the window for what still waits in the broker."""
         packets = []
-        while self.inbox:
-            packet = self.next(0)
-            packets.append(packet)
-            if isinstance(packet, Publish):
-                self.acknowledge(packet)
-        return packets
+        while True:
+            settle(after, self)
+            if not self.inbox:
+                return packets
+            while self.inbox:
+                packets.append(self.next())
+                if isinstance(packets[-1], Publish):
+                    self.acknowledge(packets[-1])
 
     def ping(self):
         self.send(Pingreq())
@@ -364,7 +375,7 @@ class Client:
 def settle(publisher, *subscribers):
     """Returns when everything `publisher` published before has reached `subscribers`' sockets:
     a QoS 0 message from it travels the same way behind them. What arrived waits in their
-    inboxes. Do not use it while a subscriber's Receive Maximum holds messages back."""
+    inboxes. It overtakes what a full window of unacknowledged messages holds back."""
     for subscriber in subscribers:
         topic = f"{FENCE}{os.getpid()}/{next(_fence_numbers)}"
         subscriber.subscribe(topic)
