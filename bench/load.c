@@ -124,20 +124,27 @@ static void print_count(const struct traffic_count *count, const struct mark mar
            (unsigned long long)count->lost, (unsigned long long)count->repeated);
 }
 
+// The exit status.
+static int judge_traffic(const struct options *options, struct traffic *traffic)
+{
+    struct mark marks[2];
+    int error = traffic_open(traffic, &options->traffic);
+    if (error)
+        return fail("cannot set up the connections", error);
+    error = measure(options, traffic, marks);
+    if (error)
+        return fail("the broker broke off", error);
+    print_count(&traffic->count, marks);
+    bool whole = traffic->count.delivered == traffic->count.expected && !traffic->count.repeated;
+    return whole || options->traffic.qos == 0 ? 0 : 1;
+}
+
 static int run_traffic(const struct options *options)
 {
     struct traffic traffic;
-    struct mark marks[2];
-    int error = traffic_open(&traffic, &options->traffic);
-    if (error)
-        return fail("cannot set up the connections", error);
-    error = measure(options, &traffic, marks);
-    if (error)
-        return fail("the broker broke off", error);
-    print_count(&traffic.count, marks);
-    bool whole = traffic.count.delivered == traffic.count.expected && traffic.count.repeated == 0;
+    int status = judge_traffic(options, &traffic);
     traffic_close(&traffic);
-    return whole || options->traffic.qos == 0 ? 0 : 1;
+    return status;
 }
 
 // A ping on every connection makes sure that the broker is done with all of them. The first one is
