@@ -6,9 +6,10 @@
 //                                 └── share "gruppe" {members of any worker}
 //
 // Readers (index_match) never lock and never wait: they walk atomics and see each change whole or
-// not at all. Writers take one lock. What is unlinked is freed through the epoch, twice over: a
-// leaf may still be named in a message that a publisher posted before its last quiescent state, and
-// its worker reads all such posts in the turn between the two retirements. A leaf's set of
+// not at all. Writers take one lock. What is unlinked is freed through the epoch, leaves and
+// members twice over: one may still be named in a post that a publisher sent before its last
+// quiescent state, and its worker reads all such posts in the turn between the two retirements. So
+// a worker must empty its inbox once between any two of its quiescent states. A leaf's set of
 // subscriptions is touched by its own worker alone, so delivering takes no lock either.
 // '+' and '#' are pointers of their node, other children are found in one hash table for all edges
 // (parent, level), keyed by SipHash, in shards so that growing one stays short. Adding a million
@@ -31,6 +32,10 @@ struct subscription {
     struct session *session;
     uint32_t identifier; // Subscription Identifier, 0 none
     struct subscription_options options;
+    // What the retained replay of this subscription covers: messages with a sequence up to here are
+    // not delivered live as well (see retained.h); 0 without a replay.
+    uint64_t replay_sequence;
+    uint64_t filter_hash; // the session's key for it
     // The index's own:
     uint32_t position;           // in the leaf's array
     struct leaf *leaf;           // NULL when shared
@@ -39,7 +44,10 @@ struct subscription {
 
 // The subscriptions that one worker's sessions have at one node.
 struct leaf {
-    struct retired retired;
+    union {
+        struct subscription *single; // while linked
+        struct retired retired;      // after
+    };
     struct index *index;
     struct topic_node *node;
     _Atomic(struct leaf *) next; // the next worker's at the same node
@@ -47,7 +55,6 @@ struct leaf {
     uint32_t count;
     uint32_t capacity;
     struct subscription **subscriptions; // = &single while capacity is 1
-    struct subscription *single;
 };
 
 // One member of a shared subscription. Outlives its subscription as a leaf does (a post may name
@@ -55,12 +62,13 @@ struct leaf {
 // field.
 struct share_member {
     struct retired retired;
-    struct share_group *group;
+    struct epoch *epoch;
+    struct share_group *group; // referenced
     struct subscription *subscription;
     uint32_t worker;
-    uint32_t position;          // in the group's array; guarded by the group's lock
-    _Atomic bool online;        // set by the member's worker
-    _Atomic uint32_t in_flight; // messages given to it and not done with
+    uint32_t position;           // in the group's array; guarded by the group's lock
+    _Atomic uint32_t in_flight;  // messages given to it and not done with
+    _Atomic uint32_t references; // one of the index until nobody can find it any more
 };
 
 // What a topic hits: leaves and groups, in no order. Reused from publish to publish.
@@ -71,6 +79,7 @@ struct hits {
     uint32_t group_count, group_capacity;
     struct topic_node **frontier; // index_match's scratch
     uint32_t frontier_capacity;
+    uint64_t visited_count; // nodes that the last match looked at
 };
 
 struct index *index_new(struct epoch *epoch, struct hash_key key); // never NULL; start-up only
@@ -97,20 +106,27 @@ struct bytes index_group_of(const struct subscription *subscription); // empty w
 bool index_match(struct index *index, struct bytes topic, struct hits *hits);
 void hits_done(struct hits *hits);
 
-// Does anybody match, without collecting? (for reason code 0x10)
+// A new member counts as offline until its worker says otherwise.
+void share_set_online(struct share_member *member, bool online);
+
 // Chooses a member of `group`: online before offline, fewest in flight first, ties in turn; never
-// `except` unless NULL; with `online_only` an offline one is not chosen. Looks at no more than 64
-// candidates from a moving start, so that a large group costs no more than a small one. The chosen
-// member's in_flight has been increased. NULL: nobody.
+// `except` (NULL: no exception); with `online_only` an offline one is not chosen. Looks at no more
+// than 64 online and 64 offline candidates, from a moving start, so that a large group costs no
+// more than a small one. The chosen member's in_flight has been increased. NULL: nobody.
 struct share_member *share_pick(struct share_group *group, const struct share_member *except,
                                 bool online_only);
 
 // A group that a queued message remembers stays valid while referenced, also when its last member
 // left.
 struct share_group *share_group_ref(struct share_group *group);
-void share_group_unref(struct index *index, uint32_t worker, struct share_group *group);
+void share_group_unref(struct share_group *group);
 
-// For $SYS: how many there are now.
+// Who must give in_flight back later (a message under way to the member's session) keeps a
+// reference, and with it the group: the session may unsubscribe in between.
+struct share_member *share_member_ref(struct share_member *member);
+void share_member_unref(struct share_member *member);
+
+// For $SYS: how many there are now. Shared subscriptions are counted apart from the others.
 uint64_t index_subscription_count(struct index *index);
 uint64_t index_shared_count(struct index *index);
 uint64_t index_node_count(struct index *index);

@@ -36,14 +36,17 @@ void retained_drop(struct retained *retained, struct message *message);
 // The value of exactly this topic with a reference, or NULL.
 struct message *retained_get(struct retained *retained, struct bytes topic);
 
-// Walks the topics that match a filter, in no order, while the tree changes below it.
+// Walks the topics that match a filter, in no order, while the tree changes below it. A value that
+// is there all the time and not set anew is found exactly once.
 struct retained_cursor {
     struct retained *retained;
     struct topic_node *node; // pinned; NULL at the end
+    uint32_t depth;          // of the node; its level is the filter's level number depth - 1
+    bool is_leaving;         // what is below the node is done with
+    bool is_multi_level;     // the filter ends in '#'
+    uint32_t level_count;    // of the filter, without that '#'
     uint64_t sequence;       // values set after the cursor was opened are skipped
-    uint8_t *filter;         // own copy
-    uint16_t filter_size;
-    bool started;
+    struct bytes *levels;    // of the filter, then its own copy of the text
 };
 
 // False without memory. A first level '$...' is walked only when the filter names it
