@@ -148,6 +148,17 @@ def test_a_header_that_does_not_compile_alone_is_caught(tmp_path):
     assert style.check_headers(["src/core/x.h"], tmp_path) == []
 
 
+def test_a_source_that_is_never_built_is_caught(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "src" / "core").mkdir(parents=True)
+    lists = tmp_path / "src" / "core" / "CMakeLists.txt"
+    paths = ["src/core/x.c", "src/core/x_test.c", "src/core/x.h"]
+    lists.write_text("bud_layer(core FILES xx.c TESTS xx_test)\n")
+    assert [line.split(":")[0] for line in style.check_listed(paths)] == paths[:2]
+    lists.write_text("bud_layer(core FILES x.c TESTS x_test)\n")
+    assert not list(style.check_listed(paths))
+
+
 def test_the_program_fails_on_a_violation_and_passes_without(tmp_path):
     (tmp_path / "tools").mkdir()
     shutil.copy(os.path.join(HERE, "style"), tmp_path / "tools")
