@@ -34,7 +34,7 @@ fuzz: ## each fuzz target for a minute; FUZZ_SECONDS=600 for longer
 	@FUZZ_SECONDS=$(FUZZ_SECONDS) tools/fuzz
 
 coverage: ## which lines the tests execute
-	@tools/install
+	@tools/install build test coverage
 	@tools/coverage
 
 format: ## let clang-format lay out every C file

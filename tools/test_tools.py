@@ -157,12 +157,12 @@ def fixture_machine(tmp_path):
 
 
 def test_install_does_nothing_when_everything_is_there(machine):
-    done, calls = machine(installed="gcc cmocka list")
+    done, calls = machine("build", "test", installed="gcc cmocka list")
     assert (done.returncode, done.stdout, done.stderr, calls) == (0, "", "", "")
 
 
 def test_install_asks_for_what_is_missing_only(machine):
-    done, calls = machine(installed="gcc")
+    done, calls = machine("build", "test", installed="gcc")
     assert done.returncode == 0
     assert calls.splitlines()[0].endswith(" install --no-install-recommends cmocka list")
     assert len(calls.splitlines()) == 1
@@ -172,6 +172,7 @@ def test_install_knows_sections(machine):
     assert machine("build", installed="gcc")[1] == ""
     assert " gcc\n" in machine("build")[1] and "cmocka" not in machine("build")[1]
     assert machine("nosuch")[0].returncode == 2
+    assert machine()[0].returncode == 2 and "build test" in machine()[0].stderr
 
 
 def test_install_fetches_lists_and_then_says_what_it_could_not(machine):
