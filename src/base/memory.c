@@ -46,9 +46,15 @@ static size_t at_least_one(size_t size)
     return size == 0 ? 1 : size;
 }
 
+// No object is larger than this, so no allocator needs to be asked.
+static bool is_possible(size_t size)
+{
+    return size <= PTRDIFF_MAX;
+}
+
 void *memory_new(size_t size)
 {
-    void *memory = calloc(1, at_least_one(size));
+    void *memory = is_possible(size) ? calloc(1, at_least_one(size)) : NULL;
     if (memory == NULL) {
         fprintf(stderr, "bud: out of memory, %zu bytes wanted\n", size);
         abort();
@@ -58,12 +64,14 @@ void *memory_new(size_t size)
 
 void *memory_try_new(size_t size)
 {
-    return must_fail() ? NULL : calloc(1, at_least_one(size));
+    bool refused = must_fail() || !is_possible(size);
+    return refused ? NULL : calloc(1, at_least_one(size));
 }
 
 void *memory_try_resize(void *memory, size_t size)
 {
-    return must_fail() ? NULL : realloc(memory, at_least_one(size));
+    bool refused = must_fail() || !is_possible(size);
+    return refused ? NULL : realloc(memory, at_least_one(size));
 }
 
 void memory_free(void *memory)
