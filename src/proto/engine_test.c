@@ -24,7 +24,7 @@ static struct engine engine_in(enum engine_role role, uint8_t version, enum engi
 
     engine_init(&engine, role, 1000000);
     engine.version = version;
-    engine.state = state;
+    engine.state = (uint8_t)state;
     return engine;
 }
 
