@@ -41,7 +41,7 @@ void index_free(struct index *index)
 // since, so all posts that will ever name it are in W's inbox. W then retires it a second time,
 // stamped with the present epoch. The second release needs W's own announcement of a later epoch,
 // which W makes at the end of its next turn at the earliest, and by then it has emptied its inbox.
-// A group is never posted by itself: readers are done with it after one round, or hold references.
+// A group is posted only as the group of a member, which holds a reference: one round is enough.
 
 static struct leaf *leaf_of(struct retired *retired)
 {

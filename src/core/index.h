@@ -116,13 +116,9 @@ void share_set_online(struct share_member *member, bool online);
 struct share_member *share_pick(struct share_group *group, const struct share_member *except,
                                 bool online_only);
 
-// A group that a queued message remembers stays valid while referenced, also when its last member
-// left.
-struct share_group *share_group_ref(struct share_group *group);
-void share_group_unref(struct share_group *group);
-
 // Who must give in_flight back later (a message under way to the member's session) keeps a
-// reference, and with it the group: the session may unsubscribe in between.
+// reference, and with it the group, which may be asked for another member even after its last one
+// left: the session may unsubscribe in between.
 struct share_member *share_member_ref(struct share_member *member);
 void share_member_unref(struct share_member *member);
 

@@ -12,7 +12,7 @@ struct share_group {
     struct topic_node *node; // its edge is the group's name, its parent the filter's node
     _Atomic(struct share_group *) next; // of the same filter
     struct share_group *previous;       // index's lock
-    _Atomic uint32_t references;        // members, queued messages, and one while it is linked
+    _Atomic uint32_t references;        // members, and one while readers can find it
     struct lock lock;                   // guards the rest; taken after the index's
     struct share_member **members;      // the online ones first
     uint32_t member_count, online_count, member_capacity;
@@ -20,6 +20,10 @@ struct share_group {
 };
 
 struct share_group *share_group_try_new(struct topic_node *node); // with one reference
+
+// Any thread.
+struct share_group *share_group_ref(struct share_group *group);
+void share_group_unref(struct share_group *group);
 
 struct share_member *share_member_try_new(uint32_t worker, struct subscription *subscription);
 
