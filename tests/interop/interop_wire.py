@@ -1,0 +1,85 @@
+# SPDX-License-Identifier: MIT
+"""Wireshark's dissector as an independent judge of every byte that the broker sends.
+
+A Capture records the loopback interface for one port; judge() decodes it and returns the frames
+that came from that port and are malformed, or that carry an expert's error, and a count of the
+packets by (protocol version, packet type), which shows that there was something to judge.
+"""
+import collections
+import dataclasses
+import re
+import signal
+import time
+
+from interop_process import Child, TIMEOUT, run
+
+ERROR = 0x800000
+FIELDS = ("frame.number", "tcp.stream", "tcp.srcport", "mqtt.msgtype", "mqtt.ver", "_ws.malformed",
+          "_ws.expert.severity", "_ws.expert.message", "tcp.payload")
+TYPES = ("reserved", "CONNECT", "CONNACK", "PUBLISH", "PUBACK", "PUBREC", "PUBREL", "PUBCOMP",
+         "SUBSCRIBE", "SUBACK", "UNSUBSCRIBE", "UNSUBACK", "PINGREQ", "PINGRESP", "DISCONNECT",
+         "AUTH")
+VERSIONS = {"3": "3.1", "4": "3.1.1", "5": "5"}
+
+
+@dataclasses.dataclass
+class Verdict:
+    """`packets` counts what the broker sent; `complaints` are the frames that are wrong."""
+    packets: collections.Counter
+    complaints: list
+
+
+class Capture:
+    """Everything on the loopback interface to and from one port."""
+
+    def __init__(self, path, port):
+        self.path, self.port = path, port
+        self.child = Child(["dumpcap", "-q", "-i", "lo", "-B", "64", "-f", f"tcp port {port}",
+                            "-w", path])
+        self.child.wait_for(lambda output: b"File: " in output, "the capture's start")
+
+    def stop_after(self, mark):
+        """Stops when `mark`, which someone just sent, has reached the file. Nothing may be lost."""
+        deadline = time.monotonic() + TIMEOUT
+        while mark not in self._tail(len(mark)):
+            assert time.monotonic() < deadline, f"{mark!r} is not in {self.path}\n{self.child}"
+            time.sleep(0.02)  # the file has no condition to wait for
+        assert self.child.stop(signal.SIGINT) == 0, self.child
+        lost = re.search(rb"dropped on interface.*: \d+/(\d+)", self.child.output())
+        assert lost and lost.group(1) == b"0", f"the capture lost packets\n{self.child}"
+
+    def _tail(self, length):
+        with self.path.open("rb") as file:
+            file.seek(0, 2)
+            file.seek(max(0, file.tell() - 65536 - length))
+            return file.read()
+
+
+def decode(path, port):
+    """The rows of FIELDS of each frame that carries MQTT or that an expert frowns at."""
+    words = ["tshark", "-n", "-r", path, "-d", f"tcp.port=={port},mqtt", "-Y",
+             f"mqtt || _ws.malformed || _ws.expert.severity >= {ERROR}", "-T", "fields", "-E",
+             "separator=/t"]
+    for field in FIELDS:
+        words += ["-e", field]
+    output = run(words, timeout=4 * TIMEOUT).decode("utf-8", "replace")
+    rows = (line.split("\t") for line in output.split("\n"))
+    return [dict(zip(FIELDS, row)) for row in rows if len(row) == len(FIELDS)]
+
+
+def judge(path, port):
+    rows = decode(path, port)
+    versions = {row["tcp.stream"]: VERSIONS.get(row["mqtt.ver"].split(",")[0])
+                for row in rows if row["mqtt.ver"]}
+    verdict = Verdict(collections.Counter(), [])
+    for row in rows:
+        if row["tcp.srcport"] != str(port):
+            continue
+        severities = [int(word) for word in row["_ws.expert.severity"].split(",") if word]
+        if row["_ws.malformed"] or any(severity >= ERROR for severity in severities):
+            verdict.complaints.append(
+                f"frame {row['frame.number']} of stream {row['tcp.stream']}: "
+                f"{row['_ws.malformed']} {row['_ws.expert.message']}: {row['tcp.payload'][:400]}")
+        for number in filter(None, row["mqtt.msgtype"].split(",")):
+            verdict.packets[versions.get(row["tcp.stream"]), TYPES[int(number)]] += 1
+    return verdict
