@@ -21,7 +21,10 @@ if(CCACHE AND NOT CMAKE_C_COMPILER_LAUNCHER)
   set(CMAKE_C_COMPILER_LAUNCHER ${CCACHE})
 endif()
 
-add_compile_options(-Wall -Wextra -Wconversion -Wshadow -Wstrict-prototypes)
+add_compile_options(-Wall -Wextra -Wconversion -Wshadow -Wstrict-prototypes -Wundef -Wvla)
+if(NOT BUD_FUZZ) # libFuzzer's entry points have no header of ours
+  add_compile_options(-Wmissing-prototypes) # a function is static or declared in a header
+endif()
 if(BUD_WERROR)
   add_compile_options(-Werror)
 endif()
