@@ -12,6 +12,7 @@
 #include <stdint.h>
 
 #include <cmocka.h>
+#include <sched.h>
 
 struct item {
     struct retired retired; // first, so that one is the other
@@ -196,9 +197,40 @@ static void misuse_aborts(void **state)
     assert_true(test_aborts(use_unknown_worker));
 }
 
+// Plain memory and a relaxed flag: only the epoch orders the two threads, and the thread sanitizer
+// says whether it does.
+static int unlinked;
+static atomic_bool retired_it;
+
+static void *retire_from_afar(void *argument)
+{
+    struct item *item = argument;
+    unlinked = 1;
+    epoch_retire(&epoch, 1, &item->retired, mark_released);
+    atomic_store_explicit(&retired_it, true, memory_order_relaxed);
+    return NULL;
+}
+
+static void who_announces_sees_the_unlinking(void **state)
+{
+    (void)state;
+    pthread_t thread;
+    struct item item = {.released = false};
+    start(2);
+    assert_int_equal(pthread_create(&thread, NULL, retire_from_afar, &item), 0);
+    while (!atomic_load_explicit(&retired_it, memory_order_relaxed)) {
+        sched_yield();
+    }
+    epoch_quiescent(&epoch, 0);
+    assert_int_equal(unlinked, 1);
+    assert_int_equal(pthread_join(thread, NULL), 0);
+    assert_int_equal(epoch_quiescent(&epoch, 1), 0);
+    stop();
+}
+
 // A list that all threads read without a lock, while some replace its nodes. A node's `alive` is
 // plain memory: the thread sanitizer sees every release that is not ordered after the last reader.
-enum { WORKERS = 4, TURNS = 3000, LIST_LENGTH = 8 };
+enum { WORKERS = 4, TURNS = 20000, LIST_LENGTH = 8 };
 
 struct node {
     struct retired retired;
@@ -262,11 +294,14 @@ struct stress {
     int bad_walks;
 };
 
+static pthread_barrier_t together; // the turns would be over before the last thread starts
+
 // Even workers write; all read; now and then one is away.
 static void *stress_worker(void *argument)
 {
     struct stress *stress = argument;
     struct test_random random = {stress->worker};
+    pthread_barrier_wait(&together);
     epoch_online(&epoch, stress->worker);
     for (int turn = 0; turn < TURNS; turn++) {
         stress->bad_walks += walk() != LIST_LENGTH;
@@ -287,6 +322,7 @@ static void run_workers(void)
 {
     pthread_t threads[WORKERS];
     struct stress stress[WORKERS];
+    assert_int_equal(pthread_barrier_init(&together, NULL, WORKERS), 0);
     for (uint32_t worker = 0; worker < WORKERS; worker++) {
         stress[worker] = (struct stress){.worker = worker};
         int error = pthread_create(&threads[worker], NULL, stress_worker, &stress[worker]);
@@ -296,6 +332,7 @@ static void run_workers(void)
         assert_int_equal(pthread_join(threads[worker], NULL), 0);
         assert_int_equal(stress[worker].bad_walks, 0);
     }
+    assert_int_equal(pthread_barrier_destroy(&together), 0);
 }
 
 static void readers_never_meet_a_released_node(void **state)
@@ -330,6 +367,7 @@ int main(void)
         cmocka_unit_test(releasing_may_retire_more),
         cmocka_unit_test(draining_releases_what_releasing_retired),
         cmocka_unit_test(misuse_aborts),
+        cmocka_unit_test(who_announces_sees_the_unlinking),
         cmocka_unit_test(readers_never_meet_a_released_node),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -211,6 +211,31 @@ static void a_wake_carries_what_was_written_before_it(void **state)
     assert_int_equal(pthread_join(thread, NULL), 0);
 }
 
+static atomic_bool handed_over;
+
+static void *hand_over_and_say_so(void *argument)
+{
+    hand_over(argument);
+    atomic_store_explicit(&handed_over, true, memory_order_relaxed);
+    return NULL;
+}
+
+// This wake finds the loop already woken and writes nothing: its order is the flag's alone.
+static void a_second_wake_carries_it_as_well(void **state)
+{
+    (void)state;
+    pthread_t thread;
+    atomic_store(&handed_over, false);
+    loop_wake(loop);
+    assert_int_equal(pthread_create(&thread, NULL, hand_over_and_say_so, NULL), 0);
+    while (!atomic_load_explicit(&handed_over, memory_order_relaxed)) {
+        sched_yield();
+    }
+    assert_int_equal(loop_wait(loop, -1, events, 8), 0);
+    assert_int_equal(parcel, 42);
+    assert_int_equal(pthread_join(thread, NULL), 0);
+}
+
 static void an_exclusive_listener_stays_so(void **state)
 {
     (void)state;
@@ -259,6 +284,7 @@ int main(void)
         WITH_LOOP(a_wake_ends_one_wait),
         WITH_LOOP(no_wake_is_lost),
         WITH_LOOP(a_wake_carries_what_was_written_before_it),
+        WITH_LOOP(a_second_wake_carries_it_as_well),
         WITH_LOOP(an_exclusive_listener_stays_so),
         WITH_LOOP(without_memory_there_is_no_loop),
     };

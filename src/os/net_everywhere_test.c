@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 // Listening on every interface, in a network namespace of the test's own: nobody outside can reach
-// it, and IPv6 is there or not as the test wants. Skipped where the kernel grants no namespace.
+// it, and IPv6 can be taken away. Skipped where the kernel grants no namespace.
 #include "os/net.h"
 
 #include "os/net_address.h"
@@ -12,12 +12,15 @@
 
 #include <cmocka.h>
 #include <errno.h>
+#include <linux/filter.h>
+#include <linux/seccomp.h>
 #include <net/if.h>
 #include <netinet/in.h>
 #include <sched.h>
 #include <stdio.h>
-#include <string.h>
 #include <sys/ioctl.h>
+#include <sys/prctl.h>
+#include <sys/syscall.h>
 
 enum { PATIENCE_MS = 20000 };
 
@@ -92,7 +95,7 @@ static void one_socket_serves_both_families(void **state)
 }
 
 // Otherwise half of the clients would meet the other program.
-static void an_ipv4_port_in_use_is_in_use(void **state)
+static void a_port_in_use_by_one_family_is_in_use(void **state)
 {
     (void)state;
     skip_unless_isolated();
@@ -100,6 +103,12 @@ static void an_ipv4_port_in_use_is_in_use(void **state)
     assert_true(taken >= 0);
     assert_int_equal(net_listen("", port_of(taken), 16), -EADDRINUSE);
     net_close(taken);
+    if (has_ipv6()) {
+        taken = net_listen("::", 0, 16);
+        assert_true(taken >= 0);
+        assert_int_equal(net_listen("", port_of(taken), 16), -EADDRINUSE);
+        net_close(taken);
+    }
 }
 
 static void both_wildcards_can_stand_side_by_side(void **state)
@@ -119,20 +128,33 @@ static void both_wildcards_can_stand_side_by_side(void **state)
     net_close(v6);
 }
 
-// Last: it turns IPv6 off for good in this namespace.
+// From now on socket(AF_INET6, ...) fails in this process as in a kernel without IPv6.
+static bool take_ipv6_away(void)
+{
+    const uint32_t family = offsetof(struct seccomp_data, args[0]) +
+                            (__BYTE_ORDER__ == __ORDER_BIG_ENDIAN__ ? sizeof(uint32_t) : 0);
+    struct sock_filter steps[] = {
+        BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr)),
+        BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_socket, 0, 3),
+        BPF_STMT(BPF_LD | BPF_W | BPF_ABS, family),
+        BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, AF_INET6, 0, 1),
+        BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | EAFNOSUPPORT),
+        BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
+    };
+    const struct sock_fprog program = {sizeof steps / sizeof *steps, steps};
+    return prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0 &&
+           prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program) == 0;
+}
+
+// Last, for there is no way back.
 static void without_ipv6_it_is_ipv4(void **state)
 {
     (void)state;
     skip_unless_isolated();
-    FILE *file = fopen("/proc/sys/net/ipv6/conf/all/disable_ipv6", "w");
-    if (file == NULL) {
-        skip(); // no such file: a kernel without, and the tests above said it all
-    }
-    bool written = fputs("1\n", file) >= 0;
-    written = fclose(file) == 0 && written;
-    if (!written) {
+    if (!take_ipv6_away()) {
         skip();
     }
+    assert_false(has_ipv6());
     int fd = net_listen("", 0, 16);
     assert_true(fd >= 0);
     assert_peer(fd, "127.0.0.1");
@@ -145,7 +167,7 @@ int main(void)
     isolated = isolated && loopback_goes_up();
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(one_socket_serves_both_families),
-        cmocka_unit_test(an_ipv4_port_in_use_is_in_use),
+        cmocka_unit_test(a_port_in_use_by_one_family_is_in_use),
         cmocka_unit_test(both_wildcards_can_stand_side_by_side),
         cmocka_unit_test(without_ipv6_it_is_ipv4),
     };
