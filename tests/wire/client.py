@@ -74,6 +74,15 @@ def durable(version, seconds=3600):
     return {"clean": False, "properties": properties}
 
 
+def eventually(check, what, timeout=None):
+    """Calls `check` until it returns something true, and returns that; bounded by `timeout`."""
+    deadline = time.monotonic() + (timeout or TIMEOUT)
+    while not (result := check()):
+        assert time.monotonic() < deadline, f"never came to be: {what}"
+        time.sleep(0.02)
+    return result
+
+
 class Client:
     """One TCP connection. `version` is 3, 4 or 5. A context manager: leaving it aborts the TCP
     connection unless it was ended before.
@@ -123,9 +132,12 @@ class Client:
         """Encodes and sends a packet, right or wrong, and waits for nothing."""
         self.send_raw(mqtt.encode(packet, self.version, flags))
 
-    def half_close(self):
-        """Sends FIN, and can still read."""
-        self.socket.shutdown(socket.SHUT_WR)
+    def end_stream(self):
+        """Sends FIN, and can still read. No error if the broker was faster."""
+        try:
+            self.socket.shutdown(socket.SHUT_WR)
+        except OSError:
+            pass
 
     def abort(self):
         """Closes without DISCONNECT, as a device whose battery is flat: the will must fire."""
@@ -201,6 +213,15 @@ class Client:
             assert self._receive(deadline), f"the stream ends after {bytes(self.buffer)!r}"
         data = bytes(self.buffer[:count])
         del self.buffer[:count]
+        return data
+
+    def read_to_end(self):
+        """Everything until the broker closes the connection, undecoded."""
+        deadline = time.monotonic() + TIMEOUT
+        while not self.is_eof:
+            self._receive(deadline)
+        data = bytes(self.buffer)
+        self.buffer.clear()
         return data
 
     def next(self, timeout=None):

@@ -42,6 +42,13 @@ def broker(tmp_path_factory):
         yield shared
 
 
+@pytest.fixture(scope="module")
+def module_broker(tmp_path_factory):
+    """A broker for one test file (in one process), which may leave anything behind in it."""
+    with Broker(tmp_path_factory.mktemp("module_broker")) as own:
+        yield own
+
+
 @pytest.fixture
 def fresh_broker(tmp_path):
     """A factory: fresh_broker("--max-inflight-messages", "20", ...) starts a broker of the test's

@@ -422,7 +422,7 @@ def need(condition, why):
         raise Malformed(why)
 
 
-def read_header(data):
+def read_header(data, minimal=True):
     """(first byte, header size, whole packet size), or None while the header is incomplete."""
     value = 0
     for i in range(1, 5):
@@ -430,7 +430,7 @@ def read_header(data):
             return None
         value |= (data[i] & 0x7F) << 7 * (i - 1)
         if not data[i] & 0x80:
-            need(i == 1 or data[i] != 0, "the remaining length is not minimal [MQTT-1.5.5-1]")
+            need(i == 1 or data[i] or not minimal, "remaining length not minimal [MQTT-1.5.5-1]")
             return data[0], i + 1, i + 1 + value
     raise Malformed("the remaining length has more than four bytes")
 
@@ -573,6 +573,9 @@ def _decode_connack(reader, version):
 def _decode_connect(reader, version):
     packet = Connect(protocol_name=reader.text(), protocol_level=reader.u8())
     packet.connect_flags = flags = reader.u8()
+    need(not flags & 1 or version == 3, "the reserved connect flag [MQTT-3.1.2-3]")
+    need(flags & 4 or not flags & 0x38, "will flags without a will [MQTT-3.1.2-11]")
+    need(flags & 0x18 != 0x18, "will QoS 3 [MQTT-3.1.2-12]")
     packet.clean, packet.keep_alive = bool(flags & 2), reader.u16()
     if version == 5:
         packet.properties = decode_properties(reader, Type.CONNECT)
@@ -581,17 +584,29 @@ def _decode_connect(reader, version):
         properties = decode_properties(reader, WILL) if version == 5 else {}
         packet.will = Will(_check_topic(reader.text()), reader.binary(), flags >> 3 & 3,
                            bool(flags & 32), properties)
-    packet.username = reader.text() if flags & 128 else None
-    packet.password = reader.binary() if flags & 64 else None
+    may_miss = version == 3                  # 3.1 lets a client set the flags and send neither
+    packet.username = reader.text() if flags & 128 and (reader.left() or not may_miss) else None
+    packet.password = reader.binary() if flags & 64 and (reader.left() or not may_miss) else None
     return packet
+
+
+def _check_filter(name):
+    levels = name.split("/")
+    need(name, "an empty topic filter [MQTT-4.7.3-1]")
+    need("#" not in "".join(levels[:-1]) and ("#" not in levels[-1] or levels[-1] == "#"),
+         f"# is not a last level of its own [MQTT-4.7.1-1]: {name!r}")
+    need(all("+" not in level or level == "+" for level in levels),
+         f"+ is not a level of its own [MQTT-4.7.1-2]: {name!r}")
+    return name
 
 
 def _decode_subscribe(reader, version):
     packet = Subscribe(reader.packet_id(), [])
     if version == 5:
         packet.properties = decode_properties(reader, Type.SUBSCRIBE)
+        need(len(packet.properties.get("subscription_identifier", [])) < 2, "two identifiers")
     while reader.left() or not packet.subscriptions:
-        name, options = reader.text(), reader.u8()
+        name, options = _check_filter(reader.text()), reader.u8()
         need(options & 3 < 3 and options < (0x30 if version == 5 else 3), "subscription options")
         packet.subscriptions.append(Subscription(name, options & 3, bool(options & 4),
                                                  bool(options & 8), options >> 4))
@@ -603,7 +618,7 @@ def _decode_unsubscribe(reader, version):
     if version == 5:
         packet.properties = decode_properties(reader, Type.UNSUBSCRIBE)
     while reader.left() or not packet.filters:
-        packet.filters.append(reader.text())
+        packet.filters.append(_check_filter(reader.text()))
     return packet
 
 

@@ -124,6 +124,10 @@ class Broker:
         status = Path(f"/proc/{self.pid}/status").read_text()
         return int(re.search(rf"^{field}:\s+(\d+) kB", status, re.MULTILINE).group(1)) * 1024
 
+    def has_sanitizer(self):
+        """Its shadow memory is terabytes of address space; RSS then says nothing."""
+        return self.rss("VmSize") > 1 << 40
+
     def reset_peak(self):
         """Sets VmHWM back to VmRSS."""
         Path(f"/proc/{self.pid}/clear_refs").write_text("5")

@@ -297,7 +297,7 @@ def test_closing_without_disconnect_is_how_home_assistant_fires_its_will(
     listener = connect(version)
     listener.subscribe(prefix)
     hub = connect(version, will=Will(prefix, b"offline"))
-    hub.half_close()
+    hub.end_stream()
     listener.receive(prefix, "offline")
     hub.expect_closed()
 
