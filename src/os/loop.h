@@ -23,7 +23,7 @@ void loop_free(struct loop *loop);
 // cannot be changed later.
 int loop_watch(struct loop *loop, int fd, unsigned events, void *owner);
 int loop_change(struct loop *loop, int fd, unsigned events, void *owner);
-void loop_unwatch(struct loop *loop, int fd);
+void loop_unwatch(struct loop *loop, int fd); // asserts that it is watched: before closing it
 
 // Waits up to timeout_ms (-1 for ever, 0 not at all). Returns how many events were filled in (a
 // wake is not among them), 0 on time-out, wake or signal. Never fails otherwise: a bad epoll

@@ -26,13 +26,16 @@ bool net_address_is_private(const struct net_address *address); // RFC 1918, 100
 
 // Listens on a numeric address or a host name ("" or NULL: every interface, IPv6 and IPv4 in one
 // socket where the kernel can, else IPv4). Port 0 lets the kernel choose. SO_REUSEADDR,
-// non-blocking, close-on-exec. Returns the descriptor or -errno
+// non-blocking, close-on-exec. An IPv6 address, "::" too, leaves IPv4 to others; of a name's
+// addresses the first that works is taken; asking for a name may block. Returns the descriptor or
+// -errno
 // (-EADDRINUSE, -EACCES, -EADDRNOTAVAIL; -ENOENT when a name does not resolve).
 int net_listen(const char *host, uint16_t port, int backlog);
 int net_local_address(int fd, struct net_address *ret_address); // 0 or -errno
 
 // Accepts one connection: non-blocking, close-on-exec, TCP_NODELAY, TCP keep-alive on,
-// TCP_USER_TIMEOUT user_timeout_ms (0: kernel's). Returns the descriptor or -errno (-EAGAIN,
+// TCP_USER_TIMEOUT user_timeout_ms (0: kernel's). Whatever befell the connection while it waited is
+// -ECONNABORTED: try the next. Returns the descriptor or -errno (-EAGAIN,
 // -EMFILE, -ENFILE, -ECONNABORTED, ...).
 int net_accept(int listener, int user_timeout_ms, struct net_address *ret_peer);
 
@@ -43,7 +46,8 @@ void net_shutdown_write(int fd); // sends FIN after what was written
 void net_close(int fd);
 void net_close_reset(int fd); // RST: for connections refused under load
 
-// For clients, blocking with a limit: resolves and connects (every address in turn). Returns the
+// For clients, blocking with a limit (-1: none): resolves and connects (every address in turn, each
+// with its share of the time). Resolving comes on top, by the system's own limit. Returns the
 // descriptor (non-blocking, TCP_NODELAY) or -errno (-ENOENT: the name does not resolve;
 // -ETIMEDOUT).
 int net_connect(const char *host, uint16_t port, int timeout_ms);
