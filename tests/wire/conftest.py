@@ -52,11 +52,13 @@ def module_broker(tmp_path_factory):
 @pytest.fixture
 def fresh_broker(tmp_path):
     """A factory: fresh_broker("--max-inflight-messages", "20", ...) starts a broker of the test's
-    own; it is stopped at the end, and its exit status and stderr are checked."""
+    own; it is stopped at the end, and its exit status and stderr are checked. Keywords: those of
+    Broker (workers, expect_exit), and directory, to start again where another one ran."""
     started = []
 
-    def start(*options, **keywords):
-        started.append(Broker(tmp_path / f"broker{len(started)}", *options, **keywords))
+    def start(*options, directory=None, **keywords):
+        directory = directory or tmp_path / f"broker{len(started)}"
+        started.append(Broker(directory, *options, **keywords))
         return started[-1].start()
 
     yield start

@@ -385,7 +385,7 @@ def test_aliases_of_retained_and_resent_messages(connect, new_id, prefix):
         back.receive(prefix, "x", dup=True)
 
 
-# ----------------------------------------------------------------------- acknowledgements and resend
+# ------------------------------------------------------------------- acknowledgements and resend
 
 def test_unacknowledged_messages_come_again_in_order(connect, new_id, prefix, version):
     name, publisher = new_id(), connect(version)
@@ -436,8 +436,8 @@ def test_acks_for_what_was_never_sent(connect, version):
     client.send(Puback(77))
     client.send(Pubcomp(78))
     client.send(Pubrel(79))
-    client.expect(Pubcomp, packet_id=79, reason=Reason.PACKET_IDENTIFIER_NOT_FOUND
-                  if version == 5 else 0)
+    not_found = Reason.PACKET_IDENTIFIER_NOT_FOUND if version == 5 else 0
+    client.expect(Pubcomp, packet_id=79, reason=not_found)
     client.send(Pubrec(80))
     if version == 5:
         client.expect(Pubrel, packet_id=80, reason=Reason.PACKET_IDENTIFIER_NOT_FOUND)
