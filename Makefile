@@ -17,7 +17,7 @@ help: ## list these
 build: ## build the program: build/release/bud
 	@tools/install build
 	@cmake --preset release -DBUD_WERROR=OFF -DCMAKE_INSTALL_PREFIX="$(PREFIX)" >/dev/null
-	@cmake --build --preset release
+	@cmake --build --preset release --target bud
 
 run: build ## build and start a broker: make run ARGS='-p 1884'
 	@exec build/release/bud serve $(ARGS)
