@@ -28,6 +28,12 @@ static inline bool budget_take(struct budget *budget, size_t size)
     return true;
 }
 
+// For what is there already and only changes its owner.
+static inline void budget_take_anyway(struct budget *budget, size_t size)
+{
+    atomic_fetch_add_explicit(&budget->used, (int64_t)size, memory_order_relaxed);
+}
+
 static inline void budget_give(struct budget *budget, size_t size)
 {
     int64_t before = atomic_fetch_sub_explicit(&budget->used, (int64_t)size, memory_order_relaxed);

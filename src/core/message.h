@@ -17,7 +17,6 @@ struct message {
     _Atomic uint32_t references;
     uint8_t qos; // as published
     bool retain; // as published
-    bool has_topic_in_storage;
     uint16_t topic_size;
     uint32_t properties_size;
     uint32_t payload_size;
@@ -27,6 +26,7 @@ struct message {
     int64_t expires_ms; // monotonic; MESSAGE_NEVER_EXPIRES
     struct budget *budget;
     void *storage; // adopted memory that holds topic and payload, or NULL: they are in bytes[]
+    size_t storage_size;
     const uint8_t *topic;
     const uint8_t *payload;
     uint8_t bytes[]; // properties in wire form, then (unless adopted) topic and payload

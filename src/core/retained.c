@@ -169,6 +169,7 @@ void retained_free(struct retained *retained)
         while (node->first_child != NULL) {
             node = node->first_child;
         }
+        ASSERT(node->pins == 0);
         message_unref(remove_value(retained, node));
     }
     topic_tree_done(&retained->tree);

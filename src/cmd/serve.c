@@ -1,0 +1,201 @@
+// SPDX-License-Identifier: MIT
+// `bud serve`: the broker. Needs no file and no flag; says what it listens on, for whom, and what
+// to type next. Every option of server/options.h is a flag here.
+#include "cmd/cmd.h"
+#include "cmd/suggestion.h"
+#include "edge/sys_topics.h"
+#include "os/net.h"
+#include "os/process.h"
+#include "server/server.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+static void print_help(void)
+{
+    size_t count;
+    const struct option_row *rows = option_rows(&count);
+    printf("usage: bud serve [-p PORT] [--bind ADDRESS] [--workers N] [-v] [--OPTION VALUE]...\n\n"
+           "The broker for MQTT 3.1, 3.1.1 and 5.0. It needs no option: it listens on every\n"
+           "interface, port 1883, and takes clients from this machine and private networks.\n\n"
+           "  -p, --port PORT          0 lets the system choose\n"
+           "      --bind ADDRESS       listen on this address only\n"
+           "  -v, --verbose            log more\n\noptions (and their defaults):\n\n");
+    struct options defaults;
+    options_set_defaults(&defaults);
+    for (size_t i = 0; i < count; i++) {
+        char name[64], value[OPTION_TEXT_MAX];
+        (void)snprintf(name, sizeof(name), "%s", rows[i].name);
+        for (char *c = name; *c != 0; c++)
+            *c = *c == '_' ? '-' : *c;
+        option_show(&defaults, &rows[i], value, sizeof(value));
+        printf("  --%-30s %s (%s)\n", name, rows[i].help, value);
+    }
+}
+
+static int unknown_option(const char *name)
+{
+    size_t count;
+    const struct option_row *rows = option_rows(&count);
+    const char *names[64];
+    for (size_t i = 0; i < count; i++)
+        names[i] = rows[i].name;
+    const char *nearest = suggestion_nearest(name, names, count);
+    fprintf(stderr, "bud serve: there is no option '--%s'.", name);
+    if (nearest != NULL)
+        fprintf(stderr, " Did you mean: --%s", nearest);
+    fputs(" (`bud serve --help` lists them)\n", stderr);
+    return EXIT_USAGE;
+}
+
+struct arguments {
+    int count, next;
+    char **values;
+};
+
+// The value of a flag: behind '=', or the next argument.
+static const char *value_of(struct arguments *arguments, const char *inline_value)
+{
+    if (inline_value != NULL)
+        return inline_value;
+    return arguments->next < arguments->count ? arguments->values[arguments->next++] : NULL;
+}
+
+static int set_option(struct arguments *arguments, struct options *options, const char *name,
+                      const char *inline_value)
+{
+    char error[256];
+    const struct option_row *row = option_find(strcmp(name, "bind") == 0 ? "bind_address" : name);
+    if (row == NULL)
+        return unknown_option(name);
+    const char *value = value_of(arguments, inline_value);
+    if (value == NULL) {
+        fprintf(stderr, "bud serve: --%s needs a value\n", name);
+        return EXIT_USAGE;
+    }
+    if (option_set(options, row, value, error) < 0) {
+        fprintf(stderr, "bud serve: %s\n", error);
+        return EXIT_USAGE;
+    }
+    return EXIT_DONE;
+}
+
+static int parse_long(struct arguments *arguments, struct options *options, const char *argument)
+{
+    char name[64];
+    size_t size = strcspn(argument, "=");
+    if (size >= sizeof(name))
+        return unknown_option(argument);
+    memcpy(name, argument, size);
+    name[size] = 0;
+    if (strcmp(name, "verbose") == 0) {
+        options->verbose = 1;
+        return EXIT_DONE;
+    }
+    return set_option(arguments, options, name, argument[size] == '=' ? argument + size + 1 : NULL);
+}
+
+static int parse_one(struct arguments *arguments, struct options *options, const char *argument)
+{
+    if (strncmp(argument, "--", 2) == 0 && argument[2] != 0)
+        return parse_long(arguments, options, argument + 2);
+    if (strcmp(argument, "-v") == 0) {
+        options->verbose = 1;
+        return EXIT_DONE;
+    }
+    if (strncmp(argument, "-p", 2) == 0)
+        return set_option(arguments, options, "port", argument[2] != 0 ? argument + 2 : NULL);
+    fprintf(stderr, "bud serve: what is '%s'? (`bud serve --help` lists the options)\n", argument);
+    return EXIT_USAGE;
+}
+
+static void say_who_may_come(const struct server *server)
+{
+    switch (server->auth.anonymous) {
+    case ANONYMOUS_PRIVATE:
+        fputs("Open to clients of this machine and of private networks; others are refused "
+              "(--allow-anonymous true lets everybody in).\n",
+              stderr);
+        break;
+    case ANONYMOUS_TRUE: fputs("Open to everybody who can reach it.\n", stderr); break;
+    case ANONYMOUS_FALSE:
+        fputs("Closed: anonymous clients are not allowed, and there are no users.\n", stderr);
+        break;
+    }
+}
+
+static void say_started(struct server *server)
+{
+    struct net_address address;
+    char text[NET_ADDRESS_TEXT_MAX], message[NET_ADDRESS_TEXT_MAX + 32];
+    if (net_local_address(server->listener, &address) < 0)
+        return;
+    net_address_text(&address, text);
+    (void)snprintf(message, sizeof(message), "listening on %s", text);
+    if (server->log.format != LOG_TEXT) {
+        struct log_line line;
+        log_begin_with(&line, &server->log, LOG_LISTENING, message);
+        log_text(&line, "address", text);
+        log_number(&line, "workers", server->worker_count);
+        log_end(&line);
+        return;
+    }
+    fprintf(stderr, "bud %s %s: MQTT 3.1, 3.1.1 and 5.0, %" PRIu32 " worker%s.\n", BUD_VERSION,
+            message, server->worker_count, server->worker_count == 1 ? "" : "s");
+    say_who_may_come(server);
+    char flag[16] = "";
+    if (address.port != 1883)
+        (void)snprintf(flag, sizeof(flag), " -p %u", (unsigned)address.port);
+    fprintf(stderr,
+            "Try it:  bud sub%s 'hus/#'    and in another terminal:  bud pub%s "
+            "hus/soverom/temperatur 23.4\n",
+            flag, flag);
+}
+
+static int run(const struct options *options)
+{
+    char error[SERVER_ERROR_MAX] = "";
+    struct server *server;
+    process_catch_signals();
+    if (server_new(options, &server, error) < 0) {
+        fprintf(stderr, "bud serve: %s\n", error);
+        return EXIT_FAILED;
+    }
+    struct sys_topics *sys_topics = sys_topics_new(server, BUD_VERSION);
+    int result = EXIT_DONE;
+    if (server_start(server, error) < 0) {
+        fprintf(stderr, "bud serve: %s\n", error);
+        result = EXIT_FAILED;
+    } else {
+        say_started(server);
+        while ((process_wait_signals(-1) & SIGNAL_STOP) == 0)
+            ;
+    }
+    struct log_line line;
+    log_begin(&line, &server->log, LOG_STOPPING);
+    log_number(&line, "clients", server_count(server, COUNTER_CLIENTS_CONNECTED));
+    log_end(&line);
+    server_stop(server);
+    sys_topics_free(sys_topics);
+    server_free(server);
+    return result;
+}
+
+int cmd_serve(int argc, char **argv)
+{
+    struct options options;
+    options_set_defaults(&options);
+    struct arguments arguments = {.count = argc, .next = 1, .values = argv};
+    while (arguments.next < arguments.count) {
+        const char *argument = argv[arguments.next++];
+        if (strcmp(argument, "--help") == 0 || strcmp(argument, "-h") == 0) {
+            print_help();
+            return EXIT_DONE;
+        }
+        int result = parse_one(&arguments, &options, argument);
+        if (result != EXIT_DONE)
+            return result;
+    }
+    return run(&options);
+}

@@ -1,0 +1,62 @@
+// SPDX-License-Identifier: MIT
+// What the pure core asks of the machine around it. The server fills it in for each worker; the
+// simulator and tests their own. Nothing here may call back into the core.
+#ifndef BUD_CORE_PORTS_H
+#define BUD_CORE_PORTS_H
+
+#include "core/counters.h"
+#include "core/index.h"
+#include "core/message.h"
+
+struct session;
+struct delivery;
+
+// Who may read and write what. NULL functions allow everything but writing to `$SYS`.
+struct access_port {
+    void *context;
+    // May this session's user receive a message on (or publish to) this topic now?
+    bool (*may_read)(void *context, const struct session *session, struct bytes topic);
+    bool (*may_write)(void *context, const struct session *session, struct bytes topic);
+    bool (*may_subscribe)(void *context, const struct session *session, struct bytes filter);
+};
+
+// What must survive a crash is handed over in the turn that changes it; acknowledgements wait for
+// `commit`. The broker keeps all of it in memory as well, so a store only ever writes while the
+// broker runs.
+struct store_port {
+    void *context;
+    void (*session_put)(void *context, const struct session *session);
+    void (*session_remove)(void *context, const struct session *session);
+    void (*subscription_put)(void *context, const struct session *session, struct bytes filter,
+                             const struct subscription *subscription);
+    void (*subscription_remove)(void *context, const struct session *session, struct bytes filter);
+    void (*delivery_put)(void *context, const struct session *session,
+                         const struct delivery *delivery); // queued, QoS 1 or 2
+    void (*delivery_sent)(void *context, const struct session *session,
+                          const struct delivery *delivery, uint16_t packet_id); // in flight now
+    void (*delivery_released)(void *context, const struct session *session,
+                              uint16_t packet_id); // PUBREC came
+    void (*delivery_remove)(void *context, const struct session *session,
+                            const struct delivery *delivery); // done with or dropped
+    void (*incoming_put)(void *context, const struct session *session, uint16_t packet_id);
+    void (*incoming_remove)(void *context, const struct session *session, uint16_t packet_id);
+    void (*retained_put)(void *context, const struct message *message); // empty payload: removed
+};
+
+struct ports {
+    void *context;
+    // The session is connected and has something to send: flush it at the end of the turn.
+    void (*session_ready)(void *context, struct session *session);
+    // Another worker's leaves want this message. Takes no reference: the callee does.
+    void (*post)(void *context, uint32_t worker, struct message *message, struct leaf **leaves,
+                 uint32_t count);
+    // Another worker's session was chosen from a shared subscription.
+    void (*post_member)(void *context, uint32_t worker, struct message *message,
+                        struct share_member *member);
+    // A message was not (or will not be) delivered to this session: say so. `cause` is a
+    // COUNTER_DROPPED_*, counted by the callee.
+    void (*dropped)(void *context, const struct session *session, const struct message *message,
+                    enum counter cause);
+};
+
+#endif

@@ -1,0 +1,59 @@
+// SPDX-License-Identifier: MIT
+// Passes a message on to everyone who wants it. One router for each worker, all over the same index
+// and retained tree. Local sessions get it at once; other workers get one post for each message,
+// with the leaves of theirs that it hits. Nothing here writes a socket, frees a connection, or
+// fails because some client failed.
+#ifndef BUD_CORE_ROUTER_H
+#define BUD_CORE_ROUTER_H
+
+#include "core/index.h"
+#include "core/limits.h"
+#include "core/ports.h"
+#include "core/retained.h"
+
+struct touched; // a session that one message reached through several filters
+
+struct router {
+    uint32_t worker;
+    struct index *index;
+    struct retained *retained;
+    struct budget *budget;
+    struct counters *counters;
+    const struct limits *limits;
+    const struct ports *ports;
+    const struct access_port *access;
+    const struct store_port *store;
+    struct hash_key hash_key;
+    struct hits hits;
+    struct touched *touched;
+    uint32_t touched_count, touched_capacity;
+    uint64_t touched_serial;
+    struct leaf **post_leaves; // scratch, as many as hits.leaf_capacity
+    uint32_t post_capacity;
+};
+
+void router_done(struct router *router); // frees its scratch memory
+
+// Keeps the message if it is to be retained, and delivers it. Borrows `message`.
+// BUD_SUCCESS, BUD_NO_MATCHING_SUBSCRIBERS, or BUD_QUOTA_EXCEEDED: it could not be retained or
+// routed, and nobody got it.
+enum bud_reason router_publish(struct router *router, struct message *message);
+
+// A post from another worker: deliver to these leaves, all of this worker / to this member.
+void router_deliver(struct router *router, struct message *message, struct leaf **leaves,
+                    uint32_t count);
+void router_deliver_member(struct router *router, struct message *message,
+                           struct share_member *member);
+
+// A message of a shared subscription that the member `from` cannot finish goes to another one, if
+// there is one: online if `online_only`. Takes no reference. True if somebody has it now.
+bool router_pass_on(struct router *router, struct message *message, const struct share_member *from,
+                    bool online_only);
+
+// Access, in one place for every path.
+bool router_may_read(const struct router *router, const struct session *session,
+                     struct bytes topic);
+bool router_may_write(const struct router *router, const struct session *session,
+                      struct bytes topic);
+
+#endif

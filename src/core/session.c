@@ -1,0 +1,321 @@
+// SPDX-License-Identifier: MIT
+// Life of a session and its subscriptions. What goes out is in session_outgoing.c.
+#include "core/session.h"
+
+#include "base/memory.h"
+#include "core/session_private.h"
+
+#include <string.h>
+
+static struct bytes subscription_key(const void *subscription)
+{
+    const struct subscription *of = subscription;
+    return bytes_make(&of->filter_hash, sizeof(of->filter_hash));
+}
+
+struct bytes session_key(const void *session)
+{
+    return ((const struct session *)session)->client_id;
+}
+
+struct session *session_try_new(struct router *router, uint64_t number, struct bytes client_id,
+                                struct bytes user)
+{
+    size_t size = sizeof(struct session) + client_id.size + user.size;
+    if (!budget_take(router->budget, size))
+        return NULL;
+    struct session *session = memory_try_new(size);
+    if (session == NULL) {
+        budget_give(router->budget, size);
+        return NULL;
+    }
+    uint8_t *text = (uint8_t *)(session + 1);
+    if (client_id.size > 0)
+        memcpy(text, client_id.data, client_id.size);
+    if (user.size > 0)
+        memcpy(text + client_id.size, user.data, user.size);
+    session->router = router;
+    session->number = number;
+    session->client_id = bytes_make(text, client_id.size);
+    session->user = bytes_make(text + client_id.size, user.size);
+    session->will_expiry_interval = UINT32_MAX;
+    map_init(&session->subscriptions, router->hash_key, subscription_key);
+    counter_add(router->counters, COUNTER_SESSIONS, 1);
+    return session;
+}
+
+static void drop_all(struct session *session, struct queue *queue, enum counter cause)
+{
+    while (queue->count > 0) {
+        struct delivery delivery = queue_pop(queue);
+        outgoing_forget(session, &delivery);
+        outgoing_drop(session, &delivery, cause);
+    }
+}
+
+// The session ends: what shared subscriptions gave it and nobody acknowledged goes to others,
+// except a QoS 2 message that was already on its way [MQTT-4.8.2-5] [MQTT-4.8.2-6].
+static void end_in_flight(struct session *session)
+{
+    struct inflight *inflight = &session->inflight;
+    for (uint32_t i = 0; inflight->count > 0 && i < inflight->capacity; i++) {
+        struct inflight_slot *slot = &inflight->slots[i];
+        if (slot->state == INFLIGHT_FREE)
+            continue;
+        struct delivery delivery = inflight_remove(inflight, slot);
+        if (delivery.message == NULL)
+            continue;
+        if (delivery.qos == 2 || !outgoing_pass_on(session, &delivery, false))
+            outgoing_drop(session, &delivery, COUNTER_DROPPED_SESSION_ENDED);
+    }
+    inflight_done(inflight);
+}
+
+static void end_queued(struct session *session)
+{
+    while (session->lasting.count > 0) {
+        struct delivery delivery = queue_pop(&session->lasting);
+        outgoing_forget(session, &delivery);
+        if (!outgoing_pass_on(session, &delivery, false))
+            outgoing_drop(session, &delivery, COUNTER_DROPPED_SESSION_ENDED);
+    }
+}
+
+static void remove_subscription(struct session *session, struct subscription *subscription)
+{
+    replay_cancel(session, subscription);
+    index_remove(session->router->index, subscription);
+    counter_subtract(session->router->counters, COUNTER_SUBSCRIPTIONS, 1);
+    budget_give(session->router->budget, SUBSCRIPTION_COST);
+    memory_free(subscription);
+}
+
+static void remove_subscriptions(struct session *session)
+{
+    size_t position = 0;
+    struct subscription *subscription;
+    while ((subscription = map_next(&session->subscriptions, &position)) != NULL)
+        remove_subscription(session, subscription);
+    map_done(&session->subscriptions);
+}
+
+void session_free(struct session *session)
+{
+    ASSERT(session->connection == NULL && !timer_is_set(&session->timer));
+    struct router *router = session->router;
+    // Leave the groups first, so that nothing that is passed on comes back here.
+    remove_subscriptions(session);
+    drop_all(session, &session->fleeting, COUNTER_DROPPED_SESSION_ENDED);
+    end_in_flight(session);
+    end_queued(session);
+    packet_id_set_done(&session->incoming);
+    message_unref(session->will);
+    counter_subtract(router->counters, COUNTER_SESSIONS, 1);
+    if (router->store->session_remove != NULL)
+        router->store->session_remove(router->store->context, session);
+    budget_give(router->budget, sizeof(*session) + session->client_id.size + session->user.size);
+    memory_free(session);
+}
+
+bool session_try_attach(struct session *session, void *connection, uint8_t version,
+                        uint16_t receive_maximum)
+{
+    ASSERT(session->connection == NULL);
+    if (!inflight_try_resume(&session->inflight))
+        return false;
+    session->connection = connection;
+    session->version = version;
+    session->receive_maximum = receive_maximum;
+    shares_set_online(session, true);
+    if (session->router->store->session_put != NULL)
+        session->router->store->session_put(session->router->store->context, session);
+    return true;
+}
+
+// Another online member takes over what this one has not acknowledged; without one it stays for the
+// reconnection.
+static void pass_on_shared(struct session *session)
+{
+    struct inflight *inflight = &session->inflight;
+    for (uint32_t i = 0; i < inflight->capacity; i++) {
+        struct inflight_slot *slot = &inflight->slots[i];
+        if (slot->state != INFLIGHT_PUBLISHED || slot->delivery.qos != 1)
+            continue;
+        const struct delivery_extra *extra = slot->delivery.extra;
+        if (extra == NULL || extra->member == NULL ||
+            !router_pass_on(session->router, slot->delivery.message, extra->member, true))
+            continue;
+        struct delivery delivery = inflight_remove(inflight, slot);
+        outgoing_finish(&delivery);
+    }
+    for (uint32_t left = session->lasting.count; left > 0; left--) {
+        struct delivery delivery = queue_pop(&session->lasting);
+        outgoing_forget(session, &delivery);
+        if (!outgoing_pass_on(session, &delivery, true))
+            outgoing_requeue(session, delivery);
+    }
+}
+
+void session_detach(struct session *session, int64_t now_ms)
+{
+    ASSERT(session->connection != NULL);
+    session->connection = NULL;
+    session->detached_ms = now_ms;
+    drop_all(session, &session->fleeting, COUNTER_DROPPED_SESSION_ENDED);
+    if (session->shared_count > 0) {
+        shares_set_online(session, false);
+        pass_on_shared(session);
+    }
+    if (session->router->store->session_put != NULL)
+        session->router->store->session_put(session->router->store->context, session);
+}
+
+void shares_set_online(struct session *session, bool online)
+{
+    size_t position = 0;
+    struct subscription *subscription;
+    if (session->shared_count == 0)
+        return;
+    while ((subscription = map_next(&session->subscriptions, &position)) != NULL)
+        if (subscription->member != NULL)
+            share_set_online(subscription->member, online);
+}
+
+static enum bud_reason check_filter(const struct session *session, struct bytes filter)
+{
+    const struct limits *limits = session->router->limits;
+    if (!topic_filter_valid(filter))
+        return BUD_TOPIC_FILTER_INVALID;
+    if (filter.size > limits->topic_bytes_max ||
+        topic_level_count(filter) > limits->topic_levels_max) {
+        counter_add(session->router->counters, COUNTER_REFUSED_TOPIC, 1);
+        return BUD_TOPIC_FILTER_INVALID;
+    }
+    const struct access_port *access = session->router->access;
+    if (access->may_subscribe != NULL && !access->may_subscribe(access->context, session, filter))
+        return BUD_NOT_AUTHORIZED;
+    return BUD_SUCCESS;
+}
+
+static struct subscription *find(const struct session *session, struct bytes filter)
+{
+    uint64_t hash = hash_bytes(session->router->hash_key, 0, filter);
+    return map_find(&session->subscriptions, bytes_make(&hash, sizeof(hash)));
+}
+
+// A new subscription in the index and in the session, or the reason why not; nothing has changed
+// then.
+static enum bud_reason add(struct session *session, struct bytes whole, struct bytes filter,
+                           struct bytes group, struct subscription **ret_subscription)
+{
+    struct router *router = session->router;
+    if (session->subscriptions.count >= router->limits->subscriptions_max ||
+        index_subscription_count(router->index) + index_shared_count(router->index) >=
+            router->limits->subscriptions_all_max) {
+        counter_add(router->counters, COUNTER_REFUSED_SUBSCRIPTIONS, 1);
+        return BUD_QUOTA_EXCEEDED;
+    }
+    if (!budget_take(router->budget, SUBSCRIPTION_COST))
+        return BUD_QUOTA_EXCEEDED;
+    struct subscription *subscription = memory_try_new(sizeof(*subscription));
+    if (subscription != NULL) {
+        subscription->session = session;
+        subscription->filter_hash = hash_bytes(router->hash_key, 0, whole);
+        if (map_try_put(&session->subscriptions, subscription)) {
+            if (index_try_add(router->index, router->worker, filter, group, subscription)) {
+                counter_add(router->counters, COUNTER_SUBSCRIPTIONS, 1);
+                *ret_subscription = subscription;
+                return BUD_SUCCESS;
+            }
+            map_remove(&session->subscriptions, subscription_key(subscription));
+        }
+        memory_free(subscription);
+    }
+    budget_give(router->budget, SUBSCRIPTION_COST);
+    counter_add(router->counters, COUNTER_REFUSED_MEMORY, 1);
+    return BUD_QUOTA_EXCEEDED;
+}
+
+static enum bud_reason add_shared(struct session *session, struct bytes whole, struct bytes filter,
+                                  struct bytes group, struct subscription **ret_subscription)
+{
+    enum bud_reason reason = add(session, whole, filter, group, ret_subscription);
+    if (!bud_reason_is_error(reason)) {
+        session->shared_count++;
+        share_set_online((*ret_subscription)->member, true);
+    }
+    return reason;
+}
+
+enum bud_reason session_subscribe(struct session *session, struct bytes whole,
+                                  struct subscription_options options, uint32_t identifier)
+{
+    struct bytes filter = whole, group = {0};
+    if (topic_share_parse(whole, &group, &filter) == TOPIC_SHARE_INVALID)
+        return BUD_TOPIC_FILTER_INVALID;
+    enum bud_reason reason = check_filter(session, filter);
+    if (bud_reason_is_error(reason))
+        return reason;
+    struct subscription *subscription = find(session, whole);
+    bool existed = subscription != NULL;
+    if (!existed) {
+        reason = group.size > 0 ? add_shared(session, whole, filter, group, &subscription)
+                                : add(session, whole, filter, group, &subscription);
+        if (bud_reason_is_error(reason))
+            return reason;
+    }
+    // An existing subscription is replaced without a gap: only its options change [MQTT-3.8.4-3].
+    subscription->options = options;
+    subscription->identifier = identifier;
+    const struct store_port *store = session->router->store;
+    if (store->subscription_put != NULL)
+        store->subscription_put(store->context, session, whole, subscription);
+    bool wants_retained = group.size == 0 && options.retain_handling != 2 &&
+                          !(options.retain_handling == 1 && existed);
+    if (wants_retained && !replay_try_start(session, subscription, filter))
+        counter_add(session->router->counters, COUNTER_REFUSED_MEMORY, 1);
+    return (enum bud_reason)options.qos;
+}
+
+enum bud_reason session_unsubscribe(struct session *session, struct bytes filter)
+{
+    struct subscription *subscription = find(session, filter);
+    if (subscription == NULL)
+        return BUD_NO_SUBSCRIPTION_EXISTED;
+    map_remove(&session->subscriptions, subscription_key(subscription));
+    if (subscription->member != NULL)
+        session->shared_count--;
+    remove_subscription(session, subscription);
+    const struct store_port *store = session->router->store;
+    if (store->subscription_remove != NULL)
+        store->subscription_remove(store->context, session, filter);
+    return BUD_SUCCESS;
+}
+
+bool session_incoming_begin(struct session *session, uint16_t packet_id, bool *ret_duplicate)
+{
+    *ret_duplicate = packet_id_set_has(&session->incoming, packet_id);
+    if (*ret_duplicate)
+        return false;
+    if (!packet_id_set_try_add(&session->incoming, packet_id))
+        return false;
+    const struct store_port *store = session->router->store;
+    if (store->incoming_put != NULL)
+        store->incoming_put(store->context, session, packet_id);
+    return true;
+}
+
+bool session_incoming_end(struct session *session, uint16_t packet_id)
+{
+    if (!packet_id_set_remove(&session->incoming, packet_id))
+        return false;
+    const struct store_port *store = session->router->store;
+    if (store->incoming_remove != NULL)
+        store->incoming_remove(store->context, session, packet_id);
+    return true;
+}
+
+uint64_t session_queued_count(const struct session *session)
+{
+    return session->lasting.count + session->fleeting.count + session->inflight.count;
+}

@@ -1,0 +1,302 @@
+// SPDX-License-Identifier: MIT
+// What goes out to the client: queued, given to the connection when it has room, acknowledged.
+#include "core/session_private.h"
+
+#include "base/memory.h"
+
+// The member has one message less to care for, and the delivery no member any more.
+static void leave_share(struct delivery *delivery)
+{
+    if (delivery->extra == NULL || delivery->extra->member == NULL)
+        return;
+    atomic_fetch_sub_explicit(&delivery->extra->member->in_flight, 1, memory_order_relaxed);
+    share_member_unref(delivery->extra->member);
+    delivery->extra->member = NULL;
+}
+
+void outgoing_finish(struct delivery *delivery)
+{
+    leave_share(delivery);
+    memory_free(delivery->extra);
+    message_unref(delivery->message);
+    delivery->extra = NULL;
+    delivery->message = NULL;
+}
+
+void outgoing_drop(struct session *session, struct delivery *delivery, enum counter cause)
+{
+    const struct ports *ports = session->router->ports;
+    ports->dropped(ports->context, session, delivery->message, cause);
+    outgoing_finish(delivery);
+}
+
+void outgoing_forget(struct session *session, const struct delivery *delivery)
+{
+    struct router *router = session->router;
+    counter_subtract(router->counters, COUNTER_QUEUED_MESSAGES, 1);
+    counter_subtract(router->counters, COUNTER_QUEUED_BYTES, delivery->message->payload_size);
+}
+
+bool outgoing_pass_on(struct session *session, struct delivery *delivery, bool online_only)
+{
+    if (delivery->extra == NULL || delivery->extra->member == NULL ||
+        !router_pass_on(session->router, delivery->message, delivery->extra->member, online_only))
+        return false;
+    outgoing_finish(delivery);
+    return true;
+}
+
+static void became_ready(struct session *session)
+{
+    if (session->connection != NULL)
+        session->router->ports->session_ready(session->router->ports->context, session);
+}
+
+static bool is_lasting_full(const struct session *session, const struct delivery *delivery)
+{
+    const struct limits *limits = session->router->limits;
+    const struct queue *queue = &session->lasting;
+    if (queue->count == 0)
+        return false;
+    return (limits->queue_messages_max > 0 && queue->count >= limits->queue_messages_max) ||
+           (limits->queue_bytes_max > 0 &&
+            queue->bytes + delivery_weight(delivery) > limits->queue_bytes_max);
+}
+
+static void push(struct session *session, struct queue *queue, struct delivery delivery)
+{
+    struct router *router = session->router;
+    delivery.arrival = session->next_arrival++;
+    if (!queue_try_push(queue, delivery)) {
+        outgoing_drop(session, &delivery, COUNTER_DROPPED_NO_MEMORY);
+        return;
+    }
+    counter_add(router->counters, COUNTER_QUEUED_MESSAGES, 1);
+    counter_add(router->counters, COUNTER_QUEUED_BYTES, delivery.message->payload_size);
+    became_ready(session);
+}
+
+// The newest value is worth most to a reader that cannot keep up, so the oldest QoS 0 message goes.
+static void make_room(struct session *session, const struct delivery *delivery)
+{
+    struct queue *queue = &session->fleeting;
+    uint64_t limit = session->router->limits->output_bytes_max;
+    while (queue->count > 0 && queue->bytes + delivery_weight(delivery) > limit) {
+        struct delivery oldest = queue_pop(queue);
+        outgoing_forget(session, &oldest);
+        outgoing_drop(session, &oldest, COUNTER_DROPPED_OUTPUT_FULL);
+    }
+}
+
+void outgoing_requeue(struct session *session, struct delivery delivery)
+{
+    push(session, &session->lasting, delivery);
+}
+
+void session_deliver(struct session *session, struct delivery delivery)
+{
+    if (delivery.qos == 0) {
+        if (session->connection == NULL) {
+            outgoing_finish(&delivery); // nobody is owed it [MQTT5 4.1]
+            return;
+        }
+        make_room(session, &delivery);
+        push(session, &session->fleeting, delivery);
+        return;
+    }
+    if (is_lasting_full(session, &delivery)) {
+        outgoing_drop(session, &delivery, COUNTER_DROPPED_QUEUE_FULL);
+        return;
+    }
+    const struct store_port *store = session->router->store;
+    if (store->delivery_put != NULL)
+        store->delivery_put(store->context, session, &delivery);
+    push(session, &session->lasting, delivery);
+}
+
+static bool window_is_open(const struct session *session)
+{
+    const struct inflight *inflight = &session->inflight;
+    return inflight->resend == NULL && inflight->quota_used < session->receive_maximum &&
+           (inflight->count == 0 || inflight->bytes < session->router->limits->in_flight_bytes_max);
+}
+
+static struct session_outgoing send_slot(struct session *session, struct inflight_slot *slot)
+{
+    struct session_outgoing outgoing = {.packet_id = slot->packet_id};
+    if (slot->state == INFLIGHT_RELEASED) {
+        outgoing.type = PACKET_PUBREL;
+        return outgoing;
+    }
+    outgoing.type = PACKET_PUBLISH;
+    outgoing.dup = slot->sent; // [MQTT-3.3.1-1]
+    outgoing.delivery = &slot->delivery;
+    slot->sent = true;
+    slot->holds_quota = true;
+    session->inflight.quota_used++;
+    return outgoing;
+}
+
+// After a reconnection, before anything new.
+static bool resend(struct session *session, struct session_outgoing *ret_outgoing)
+{
+    struct inflight *inflight = &session->inflight;
+    if (inflight->resend == NULL)
+        return false;
+    struct inflight_slot *slot = inflight_next_resend(inflight);
+    if (slot == NULL)
+        return false;
+    if (slot->state == INFLIGHT_PUBLISHED && inflight->quota_used >= session->receive_maximum)
+        return false; // the client's window is full: wait, and keep the order; QoS 0 goes on
+    inflight_resent(inflight);
+    *ret_outgoing = send_slot(session, slot);
+    return true;
+}
+
+// Which queue is next? By arrival, unless the window is closed to QoS 1 and 2; QoS 0 never waits
+// for those.
+static struct queue *next_queue(struct session *session)
+{
+    struct delivery *fleeting = queue_front(&session->fleeting);
+    struct delivery *lasting = queue_front(&session->lasting);
+    if (lasting != NULL && !window_is_open(session))
+        lasting = NULL;
+    if (fleeting == NULL || lasting == NULL)
+        return fleeting != NULL ? &session->fleeting : lasting != NULL ? &session->lasting : NULL;
+    return (int32_t)(fleeting->arrival - lasting->arrival) < 0 ? &session->fleeting
+                                                               : &session->lasting;
+}
+
+static bool take_queued(struct session *session, int64_t now_ms, struct delivery *ret_delivery)
+{
+    struct queue *queue;
+    while ((queue = next_queue(session)) != NULL) {
+        struct delivery delivery = queue_pop(queue);
+        outgoing_forget(session, &delivery);
+        if (!message_expired(delivery.message, now_ms)) {
+            *ret_delivery = delivery;
+            return true;
+        }
+        outgoing_drop(session, &delivery, COUNTER_DROPPED_EXPIRED); // [MQTT-3.3.2-5]
+    }
+    return false;
+}
+
+// Replayed retained messages and live ones take turns, so that neither holds up the other.
+static bool take_next(struct session *session, int64_t now_ms, struct delivery *ret_delivery,
+                      bool *ret_again)
+{
+    bool window_open = window_is_open(session);
+    session->replay_turn = !session->replay_turn;
+    if (session->replays != NULL && session->replay_turn &&
+        replay_next(session, now_ms, window_open, ret_delivery, ret_again))
+        return true;
+    if (take_queued(session, now_ms, ret_delivery))
+        return true;
+    return session->replays != NULL && !session->replay_turn &&
+           replay_next(session, now_ms, window_open, ret_delivery, ret_again);
+}
+
+static struct session_outgoing send_lasting(struct session *session, struct delivery delivery)
+{
+    struct inflight_slot *slot = inflight_try_add(&session->inflight, delivery);
+    if (slot == NULL) {
+        outgoing_drop(session, &delivery, COUNTER_DROPPED_NO_MEMORY);
+        return (struct session_outgoing){.again = true};
+    }
+    const struct store_port *store = session->router->store;
+    if (store->delivery_sent != NULL)
+        store->delivery_sent(store->context, session, &slot->delivery, slot->packet_id);
+    return send_slot(session, slot);
+}
+
+struct session_outgoing session_next(struct session *session, int64_t now_ms)
+{
+    struct session_outgoing outgoing = {0};
+    ASSERT(session->sending.message == NULL);
+    if (resend(session, &outgoing))
+        return outgoing;
+    struct delivery delivery;
+    if (!take_next(session, now_ms, &delivery, &outgoing.again))
+        return outgoing;
+    if (delivery.qos > 0)
+        return send_lasting(session, delivery);
+    session->sending = delivery;
+    outgoing.type = PACKET_PUBLISH;
+    outgoing.delivery = &session->sending;
+    return outgoing;
+}
+
+void session_sent(struct session *session)
+{
+    if (session->sending.message != NULL)
+        outgoing_finish(&session->sending);
+}
+
+static void finish_slot(struct session *session, struct inflight_slot *slot)
+{
+    struct delivery delivery = inflight_remove(&session->inflight, slot);
+    const struct store_port *store = session->router->store;
+    if (store->delivery_remove != NULL)
+        store->delivery_remove(store->context, session, &delivery);
+    if (delivery.message != NULL)
+        outgoing_finish(&delivery);
+    became_ready(session);
+}
+
+void session_discard(struct session *session, uint16_t packet_id)
+{
+    if (packet_id == 0) {
+        outgoing_drop(session, &session->sending, COUNTER_DROPPED_TOO_LARGE);
+        return;
+    }
+    struct inflight_slot *slot = inflight_find(&session->inflight, packet_id);
+    ASSERT(slot != NULL && slot->state == INFLIGHT_PUBLISHED);
+    struct delivery delivery = inflight_remove(&session->inflight, slot);
+    outgoing_drop(session, &delivery, COUNTER_DROPPED_TOO_LARGE);
+}
+
+enum bud_reason session_on_puback(struct session *session, uint16_t packet_id)
+{
+    struct inflight_slot *slot = inflight_find(&session->inflight, packet_id);
+    if (slot == NULL)
+        return BUD_PACKET_IDENTIFIER_NOT_FOUND;
+    if (slot->state != INFLIGHT_PUBLISHED || slot->delivery.qos != 1)
+        return BUD_PROTOCOL_ERROR;
+    finish_slot(session, slot);
+    return BUD_SUCCESS;
+}
+
+enum bud_reason session_on_pubrec(struct session *session, uint16_t packet_id,
+                                  enum bud_reason reason)
+{
+    struct inflight_slot *slot = inflight_find(&session->inflight, packet_id);
+    if (slot == NULL)
+        return BUD_PACKET_IDENTIFIER_NOT_FOUND;
+    if (slot->state == INFLIGHT_RELEASED)
+        return BUD_SUCCESS; // a repeated PUBREC is answered again [MQTT-4.3.3-4]
+    if (slot->delivery.qos != 2)
+        return BUD_PROTOCOL_ERROR;
+    if (bud_reason_is_error(reason)) {
+        finish_slot(session, slot); // the receiver will not have it: done [MQTT-4.3.3-4]
+        return BUD_UNSPECIFIED_ERROR;
+    }
+    const struct store_port *store = session->router->store;
+    if (store->delivery_released != NULL)
+        store->delivery_released(store->context, session, packet_id);
+    struct delivery delivery = inflight_release(&session->inflight, slot);
+    outgoing_finish(&delivery);
+    became_ready(session); // its bytes no longer fill the window
+    return BUD_SUCCESS;
+}
+
+enum bud_reason session_on_pubcomp(struct session *session, uint16_t packet_id)
+{
+    struct inflight_slot *slot = inflight_find(&session->inflight, packet_id);
+    if (slot == NULL)
+        return BUD_PACKET_IDENTIFIER_NOT_FOUND;
+    if (slot->state != INFLIGHT_RELEASED)
+        return BUD_PROTOCOL_ERROR;
+    finish_slot(session, slot);
+    return BUD_SUCCESS;
+}

@@ -1,0 +1,61 @@
+// SPDX-License-Identifier: MIT
+#include "core/will.h"
+
+bool will_try_set(struct session *session, const struct packet_will *will, int64_t now_ms)
+{
+    struct message *message = NULL;
+    if (will != NULL) {
+        struct message_source source = {
+            .topic = will->topic,
+            .payload = will->payload,
+            .properties = &will->properties,
+            .qos = will->qos,
+            .retain = will->retain,
+            .publisher = session->number,
+            .now_ms = now_ms,
+        };
+        message = message_try_new(session->router->budget, &source);
+        if (message == NULL)
+            return false;
+    }
+    will_forget(session);
+    session->will = message;
+    if (will != NULL) {
+        const struct properties *properties = &will->properties;
+        session->will_delay_interval = properties_have(properties, PROPERTY_WILL_DELAY_INTERVAL)
+                                           ? properties->will_delay_interval
+                                           : 0;
+        session->will_expiry_interval =
+            properties_have(properties, PROPERTY_MESSAGE_EXPIRY_INTERVAL)
+                ? properties->message_expiry_interval
+                : UINT32_MAX;
+    }
+    return true;
+}
+
+void will_forget(struct session *session)
+{
+    message_unref(session->will);
+    session->will = NULL;
+    session->will_due_ms = 0;
+}
+
+void will_publish(struct session *session, int64_t now_ms)
+{
+    struct message *message = session->will;
+    if (message == NULL)
+        return;
+    session->will = NULL;
+    session->will_due_ms = 0;
+    // Nobody else has seen the message yet: its life begins with its publication.
+    message->expires_ms = session->will_expiry_interval == UINT32_MAX
+                              ? MESSAGE_NEVER_EXPIRES
+                              : now_ms + (int64_t)session->will_expiry_interval * 1000;
+    struct router *router = session->router;
+    if (!router_may_write(router, session, message_topic(message)))
+        router->ports->dropped(router->ports->context, session, message,
+                               COUNTER_DROPPED_NOT_AUTHORIZED);
+    else if (router_publish(router, message) == BUD_QUOTA_EXCEEDED)
+        router->ports->dropped(router->ports->context, session, message, COUNTER_DROPPED_NO_MEMORY);
+    message_unref(message);
+}

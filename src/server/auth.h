@@ -1,0 +1,38 @@
+// SPDX-License-Identifier: MIT
+// Who may come in. The checks of user names and passwords plug in here; so do mechanisms of
+// enhanced authentication [MQTT5 4.12].
+#ifndef BUD_SERVER_AUTH_H
+#define BUD_SERVER_AUTH_H
+
+#include "os/net.h"
+#include "proto/packet.h"
+#include "server/options.h"
+
+// One exchange of a mechanism with one client. A step is given what the client sent and answers
+// with what is to be sent back.
+struct auth_mechanism {
+    const char *name;
+    void *(*begin)(void *context);
+    // BUD_CONTINUE_AUTHENTICATION: send `*ret_data` in an AUTH and wait. BUD_SUCCESS: done,
+    // `*ret_data` goes into CONNACK (or the last AUTH), `*ret_user` is who it is. Anything else
+    // refuses. Views stay valid until the next call.
+    enum bud_reason (*step)(void *exchange, struct bytes data, struct bytes *ret_data,
+                            struct bytes *ret_user);
+    void (*end)(void *exchange);
+    void *context;
+};
+
+struct auth {
+    enum anonymous_rule anonymous;
+    const struct auth_mechanism *mechanisms;
+    size_t mechanism_count;
+};
+
+// BUD_SUCCESS, or the reason for CONNACK and in *ret_why a sentence for the log: what was wrong and
+// what to do.
+enum bud_reason auth_check(const struct auth *auth, const struct packet_connect *connect,
+                           const struct net_address *peer, const char **ret_why);
+
+const struct auth_mechanism *auth_mechanism_find(const struct auth *auth, struct bytes name);
+
+#endif

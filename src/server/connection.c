@@ -1,0 +1,509 @@
+// SPDX-License-Identifier: MIT
+// Life of a connection: reading, moving home, ending. Packets are handled in connection_connect.c
+// and connection_packets.c.
+#include "server/connection.h"
+
+#include "base/memory.h"
+#include "server/connection_log.h"
+#include "server/listener.h"
+#include "server/worker.h"
+
+#include <errno.h>
+#include <stddef.h>
+#include <string.h>
+
+#define LINGER_MS 1000
+
+// From here on a packet is read straight into its own block, which a PUBLISH then keeps as its
+// payload.
+#define OWN_BLOCK_SIZE_MIN (32 * 1024)
+
+static void move(struct connection *connection, enum connection_state to)
+{
+    static const uint8_t allowed[] = {
+        [CONNECTION_ACCEPTED] = 1 << CONNECTION_AUTHENTICATING | 1 << CONNECTION_OPEN |
+                                1 << CONNECTION_CLOSING | 1 << CONNECTION_CLOSED,
+        [CONNECTION_AUTHENTICATING] =
+            1 << CONNECTION_OPEN | 1 << CONNECTION_CLOSING | 1 << CONNECTION_CLOSED,
+        [CONNECTION_OPEN] = 1 << CONNECTION_CLOSING | 1 << CONNECTION_CLOSED,
+        [CONNECTION_CLOSING] = 1 << CONNECTION_LINGERING | 1 << CONNECTION_CLOSED,
+        [CONNECTION_LINGERING] = 1 << CONNECTION_CLOSED,
+        [CONNECTION_CLOSED] = 0,
+    };
+    ASSERT((allowed[connection->state] >> to & 1) != 0);
+    ASSERT(to == CONNECTION_OPEN || connection->session == NULL);
+    connection->state = (uint8_t)to;
+}
+
+static struct connection *connection_of(struct timer *timer)
+{
+    return (struct connection *)(void *)((char *)timer - offsetof(struct connection, timer));
+}
+
+// The list that a connection of this state belongs in.
+static struct connection_list *list_for(const struct connection *connection)
+{
+    return connection->state <= CONNECTION_AUTHENTICATING ? &connection->worker->pending
+                                                          : &connection->worker->connections;
+}
+
+static void link_in(struct connection *connection, struct worker *worker)
+{
+    connection->worker = worker;
+    connection->list = list_for(connection);
+    connection->previous = NULL;
+    connection->next = connection->list->first;
+    if (connection->next != NULL)
+        connection->next->previous = connection;
+    connection->list->first = connection;
+    connection->list->count++;
+}
+
+static void link_out(struct connection *connection)
+{
+    if (connection->previous != NULL)
+        connection->previous->next = connection->next;
+    else
+        connection->list->first = connection->next;
+    if (connection->next != NULL)
+        connection->next->previous = connection->previous;
+    connection->next = connection->previous = NULL;
+    connection->list->count--;
+}
+
+void connection_become(struct connection *connection, enum connection_state state)
+{
+    move(connection, state);
+    if (list_for(connection) != connection->list) {
+        link_out(connection);
+        link_in(connection, connection->worker);
+    }
+}
+
+static void watch(struct connection *connection)
+{
+    unsigned events = 0;
+    if (!connection->paused)
+        events |= LOOP_READ;
+    if (connection->wants_write)
+        events |= LOOP_WRITE;
+    int error = loop_change(connection->worker->loop, connection->fd, events, connection);
+    ASSERT(error == 0);
+}
+
+void connection_set_paused(struct connection *connection, bool paused)
+{
+    if (connection->paused == paused || connection->state > CONNECTION_OPEN)
+        return;
+    connection->paused = paused;
+    watch(connection);
+}
+
+void connection_want_write(struct connection *connection, bool wants_write)
+{
+    if (connection->wants_write == wants_write)
+        return;
+    connection->wants_write = wants_write;
+    if (wants_write)
+        connection->worker->blocked_count++;
+    else
+        connection->worker->blocked_count--;
+    watch(connection);
+}
+
+// The one timer of a connection means what its state makes of it.
+static void on_timer(struct timer *timer)
+{
+    struct connection *connection = connection_of(timer);
+    struct worker *worker = connection->worker;
+    switch ((enum connection_state)connection->state) {
+    case CONNECTION_ACCEPTED:
+    case CONNECTION_AUTHENTICATING:
+        counter_add(&worker->counters, COUNTER_REFUSED_CONNECT_TIMEOUT, 1);
+        connection_drop(connection, BUD_MAXIMUM_CONNECT_TIME, "no CONNECT within connect_timeout");
+        return;
+    case CONNECTION_OPEN: {
+        int64_t due_ms = connection->received_ms + connection->keep_alive_ms;
+        if (worker->now_ms < due_ms)
+            timer_set(worker->wheel, timer, due_ms);
+        else
+            connection_end(connection, BUD_KEEP_ALIVE_TIMEOUT, NULL); // [MQTT-3.1.2-22]
+        return;
+    }
+    case CONNECTION_CLOSING:
+    case CONNECTION_LINGERING: connection_drop(connection, connection->reason, NULL); return;
+    case CONNECTION_CLOSED: ASSERT(false);
+    }
+}
+
+struct connection *connection_try_new(struct worker *worker, int fd, const struct net_address *peer)
+{
+    struct connection *connection = memory_try_new(sizeof(*connection));
+    if (connection == NULL)
+        return NULL;
+    if (loop_watch(worker->loop, fd, LOOP_READ, connection) < 0) {
+        memory_free(connection);
+        return NULL;
+    }
+    connection->fd = fd;
+    connection->peer = *peer;
+    connection->accepted_ms = connection->received_ms = connection->progress_ms = worker->now_ms;
+    connection->packet_size_max = PACKET_SIZE_MAX;
+    connection->timer.fire = on_timer;
+    engine_init(&connection->engine, ENGINE_SERVER,
+                (uint32_t)worker->server->options.connect_packet_bytes_max);
+    link_in(connection, worker);
+    timer_set(worker->wheel, &connection->timer,
+              worker->now_ms + (int64_t)worker->server->options.connect_timeout_s * 1000);
+    atomic_fetch_add_explicit(&worker->server->connection_count, 1, memory_order_relaxed);
+    return connection;
+}
+
+static void forget_partial(struct connection *connection)
+{
+    if (connection->partial.data != NULL)
+        budget_give(&connection->worker->server->budget, connection->partial.capacity);
+    buffer_done(&connection->partial);
+    connection->partial_needed = 0;
+}
+
+// Grows by what has arrived and counts it: what a header only promises costs nothing.
+static bool reserve_partial(struct connection *connection, size_t more)
+{
+    struct buffer *partial = &connection->partial;
+    struct budget *budget = &connection->worker->server->budget;
+    size_t before = partial->capacity;
+    size_t size_max = partial->size + more;
+    if (size_max < connection->partial_needed)
+        size_max = connection->partial_needed; // never more than the packet
+    if (!buffer_try_reserve(partial, more, size_max))
+        return false;
+    if (partial->capacity > before && !budget_take(budget, partial->capacity - before)) {
+        budget_give(budget, before); // all of it goes now
+        buffer_done(partial);
+        return false;
+    }
+    return true;
+}
+
+static bool keep_partial(struct connection *connection, struct bytes rest)
+{
+    if (rest.size == 0)
+        return true;
+    if (!reserve_partial(connection, rest.size))
+        return false;
+    memcpy(connection->partial.data + connection->partial.size, rest.data, rest.size);
+    connection->partial.size += rest.size;
+    return true;
+}
+
+static void no_memory(struct connection *connection)
+{
+    counter_add(&connection->worker->counters, COUNTER_REFUSED_MEMORY, 1);
+    connection->partial_needed = 0;
+    connection_end(connection, BUD_QUOTA_EXCEEDED, "no memory for the packet (memory_limit)");
+}
+
+static bool is_reading(const struct connection *connection)
+{
+    return connection->state <= CONNECTION_OPEN && !connection->moving;
+}
+
+static void engine_failed(struct connection *connection, const struct engine_step *step)
+{
+    struct counters *counters = &connection->worker->counters;
+    if (step->reason == BUD_PACKET_TOO_LARGE)
+        counter_add(counters, COUNTER_REFUSED_PACKET_SIZE, 1);
+    else
+        counter_add(counters, COUNTER_REFUSED_MALFORMED, 1);
+    // A CONNECT that was understood as far as its version is answered in its form; anything else
+    // gets no word.
+    bool answer = connection->state == CONNECTION_ACCEPTED && step->type == PACKET_CONNECT &&
+                  (connection->engine.version == MQTT_5_0 ||
+                   step->reason == BUD_UNSUPPORTED_PROTOCOL_VERSION);
+    if (answer)
+        connection_send_connack(connection, &(struct packet_connack){.reason = step->reason});
+    connection_end(connection, step->reason, NULL);
+}
+
+static void handle_packet(struct connection *connection, const struct packet *packet,
+                          struct bytes raw, struct buffer *storage)
+{
+    struct counters *counters = &connection->worker->counters;
+    counter_add(counters, COUNTER_PACKETS_RECEIVED, 1);
+    counter_add(counters, COUNTER_RECEIVED_CONNECT + packet->type - 1u, 1);
+    if (packet->type == PACKET_CONNECT) {
+        connection_on_connect(connection, &packet->connect, raw);
+        return;
+    }
+    if (packet->type == PACKET_AUTH) {
+        connection_on_auth(connection, &packet->auth);
+        return;
+    }
+    if (connection->state != CONNECTION_OPEN) {
+        // Sent before the authentication was through: only AUTH and DISCONNECT may be
+        // [MQTT-3.1.2-30].
+        if (packet->type == PACKET_DISCONNECT)
+            connection_drop(connection, BUD_SUCCESS, NULL);
+        else
+            connection_end(connection, BUD_PROTOCOL_ERROR, NULL);
+        return;
+    }
+    connection_on_packet(connection, packet, storage);
+}
+
+// Handles every whole packet in `input` and returns what is left of it. `storage` is the block that
+// `input` lies in, when that is the connection's own and holds exactly one packet.
+static struct bytes handle_input(struct connection *connection, struct bytes input,
+                                 struct buffer *storage)
+{
+    struct packet packet;
+    while (input.size > 0 && is_reading(connection)) {
+        struct engine_step step = engine_next(&connection->engine, input, &packet);
+        if (step.result == ENGINE_NEEDS_MORE) {
+            connection->partial_needed = input.size + step.needed;
+            return input;
+        }
+        if (step.result == ENGINE_ERROR) {
+            engine_failed(connection, &step);
+            break;
+        }
+        struct bytes raw = bytes_make(input.data, step.consumed);
+        connection->input = input;
+        input = bytes_from(input, step.consumed);
+        handle_packet(connection, &packet, raw, input.size == 0 ? storage : NULL);
+    }
+    connection->partial_needed = 0;
+    return (struct bytes){0};
+}
+
+static void took_bytes(struct connection *connection, size_t size)
+{
+    connection->received_ms = connection->worker->now_ms;
+    counter_add(&connection->worker->counters, COUNTER_BYTES_RECEIVED, size);
+}
+
+static void read_failed(struct connection *connection, ssize_t got)
+{
+    if (got == -EAGAIN)
+        return;
+    connection_drop(connection, BUD_UNSPECIFIED_ERROR,
+                    got == 0 ? "the client closed the connection without DISCONNECT"
+                             : strerror((int)-got));
+}
+
+// A large packet: straight into its own block, and not a byte beyond its end.
+static void read_large(struct connection *connection)
+{
+    struct buffer *partial = &connection->partial;
+    size_t missing = connection->partial_needed - partial->size;
+    if (partial->capacity == partial->size &&
+        !reserve_partial(connection, missing < OWN_BLOCK_SIZE_MIN ? missing : OWN_BLOCK_SIZE_MIN)) {
+        no_memory(connection);
+        return;
+    }
+    size_t room = partial->capacity - partial->size;
+    ssize_t got =
+        net_read(connection->fd, partial->data + partial->size, room < missing ? room : missing);
+    if (got <= 0) {
+        read_failed(connection, got);
+        return;
+    }
+    took_bytes(connection, (size_t)got);
+    partial->size += (size_t)got;
+    if (partial->size < connection->partial_needed)
+        return;
+    handle_input(connection, buffer_bytes(partial), partial);
+    if (!connection->moving)
+        forget_partial(connection);
+}
+
+// Everything else goes through the worker's one input buffer; only what is not a whole packet is
+// put aside.
+static void read_small(struct connection *connection)
+{
+    struct worker *worker = connection->worker;
+    size_t before = connection->partial.size;
+    if (before > 0)
+        memcpy(worker->input, connection->partial.data, before);
+    ssize_t got = net_read(connection->fd, worker->input + before, WORKER_INPUT_SIZE - before);
+    if (got <= 0) {
+        read_failed(connection, got);
+        return;
+    }
+    took_bytes(connection, (size_t)got);
+    forget_partial(connection);
+    struct bytes rest =
+        handle_input(connection, bytes_make(worker->input, before + (size_t)got), NULL);
+    if (is_reading(connection) && !keep_partial(connection, rest))
+        no_memory(connection);
+}
+
+static void read_away(struct connection *connection)
+{
+    struct worker *worker = connection->worker;
+    ssize_t got = net_read(connection->fd, worker->input, WORKER_INPUT_SIZE);
+    if (got == -EAGAIN || got > 0)
+        return;
+    if (connection->state == CONNECTION_LINGERING || got < 0)
+        connection_drop(connection, connection->reason, connection->why);
+    else
+        connection_set_deaf(connection);
+}
+
+void connection_set_deaf(struct connection *connection)
+{
+    // The peer has sent its end; there is still something to write, and nothing more to read.
+    connection->paused = true;
+    watch(connection);
+}
+
+void connection_on_readable(struct connection *connection)
+{
+    if (connection->state == CONNECTION_CLOSED || connection->moving)
+        return;
+    if (connection->state >= CONNECTION_CLOSING)
+        read_away(connection);
+    else if (connection->partial_needed >= OWN_BLOCK_SIZE_MIN)
+        read_large(connection);
+    else
+        read_small(connection);
+}
+
+void connection_on_writable(struct connection *connection)
+{
+    if (connection->state == CONNECTION_CLOSED || connection->moving)
+        return;
+    connection_want_write(connection, false);
+    connection_mark_dirty(connection);
+}
+
+void connection_mark_dirty(struct connection *connection)
+{
+    if (connection->dirty)
+        return;
+    struct worker *worker = connection->worker;
+    connection->dirty = true;
+    connection->next_dirty = NULL;
+    if (worker->dirty_first == NULL)
+        worker->dirty_first = connection;
+    else
+        worker->dirty_last->next_dirty = connection;
+    worker->dirty_last = connection;
+}
+
+void connection_move_to(struct connection *connection, uint32_t home, struct bytes raw)
+{
+    struct worker *worker = connection->worker;
+    struct post *post = worker_try_post(worker, 0);
+    // What came may lie in the partial packet itself, so that is let go last.
+    struct buffer before = connection->partial;
+    connection->partial = (struct buffer){0};
+    bool kept = keep_partial(connection, raw);
+    budget_give(&worker->server->budget, before.capacity);
+    buffer_done(&before);
+    if (post == NULL || !kept) {
+        memory_free(post);
+        no_memory(connection);
+        return;
+    }
+    connection->moving = true;
+    loop_unwatch(worker->loop, connection->fd);
+    timer_cancel(worker->wheel, &connection->timer);
+    link_out(connection);
+    post->kind = POST_CONNECTION;
+    post->connection = connection;
+    worker_post(worker, home, post);
+}
+
+void connection_arrive(struct connection *connection, struct worker *worker)
+{
+    ASSERT(!connection->dirty);
+    connection->moving = false;
+    link_in(connection, worker);
+    engine_init(&connection->engine, ENGINE_SERVER,
+                (uint32_t)worker->server->options.connect_packet_bytes_max);
+    if (worker->stop_by_ms != 0 ||
+        loop_watch(worker->loop, connection->fd, LOOP_READ, connection) < 0) {
+        connection_drop(connection, BUD_SERVER_SHUTTING_DOWN, NULL);
+        return;
+    }
+    timer_set(worker->wheel, &connection->timer,
+              connection->accepted_ms + (int64_t)worker->server->options.connect_timeout_s * 1000);
+    // Taken out first: what is handled may put something aside again.
+    struct buffer input = connection->partial;
+    connection->partial = (struct buffer){0};
+    struct bytes rest = handle_input(connection, buffer_bytes(&input), NULL);
+    if (is_reading(connection) && !keep_partial(connection, rest))
+        no_memory(connection);
+    budget_give(&worker->server->budget, input.capacity);
+    buffer_done(&input);
+}
+
+void connection_end(struct connection *connection, enum bud_reason reason, const char *why)
+{
+    ASSERT(connection->state <= CONNECTION_OPEN);
+    struct worker *worker = connection->worker;
+    connection->reason = reason;
+    connection->why = why;
+    if (connection->state == CONNECTION_OPEN) {
+        connection_leave_session(connection);
+        if (connection->engine.version == MQTT_5_0 && bud_reason_is_error(reason))
+            connection_send_disconnect(connection, reason);
+    } else {
+        if (!connection->connack_sent) // otherwise the refusal was logged with all it knew
+            connection_log_refused(connection, NULL);
+    }
+    forget_partial(connection);
+    connection_become(connection, CONNECTION_CLOSING);
+    timer_set(worker->wheel, &connection->timer, worker->now_ms + LINGER_MS);
+    connection_mark_dirty(connection);
+}
+
+// All of the goodbye is written: send FIN, and wait for the peer's.
+void connection_linger(struct connection *connection)
+{
+    move(connection, CONNECTION_LINGERING);
+    net_shutdown_write(connection->fd);
+    if (connection->paused)
+        connection_drop(connection, connection->reason, connection->why);
+}
+
+void connection_drop(struct connection *connection, enum bud_reason reason, const char *why)
+{
+    struct worker *worker = connection->worker;
+    if (connection->state <= CONNECTION_OPEN) {
+        connection->reason = reason;
+        connection->why = why;
+    }
+    if (connection->state == CONNECTION_OPEN)
+        connection_leave_session(connection);
+    else if (connection->state < CONNECTION_OPEN)
+        connection_log_closed_early(connection);
+    move(connection, CONNECTION_CLOSED);
+    if (connection->wants_write)
+        worker->blocked_count--;
+    timer_cancel(worker->wheel, &connection->timer);
+    loop_unwatch(worker->loop, connection->fd);
+    net_close(connection->fd);
+    link_out(connection);
+    atomic_fetch_sub_explicit(&worker->server->connection_count, 1, memory_order_relaxed);
+    forget_partial(connection);
+    output_done(&connection->output, &worker->chunks);
+    listener_rewatch(worker); // a descriptor is free again
+    if (!connection->dirty) {
+        connection->next_dirty = worker->closed;
+        worker->closed = connection;
+    }
+}
+
+void connection_free(struct connection *connection)
+{
+    ASSERT(connection->state == CONNECTION_CLOSED && connection->session == NULL);
+    if (connection->exchange != NULL)
+        connection->mechanism->end(connection->exchange);
+    alias_table_free(connection->aliases_in);
+    alias_table_free(connection->aliases_out);
+    buffer_done(&connection->connect_packet);
+    memory_free(connection);
+}

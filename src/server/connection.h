@@ -1,0 +1,140 @@
+// SPDX-License-Identifier: MIT
+// One network connection: bytes from the socket through the protocol engine to the session, and
+// back. Owned by one worker; after CONNECT it moves once, to its session's home. The state machine:
+//
+//   ACCEPTED ──CONNECT──► OPEN ──────────────────────────► CLOSING ──written──► LINGERING ──end or
+//   1 s──► CLOSED
+//      │  └──AUTH exchange──► AUTHENTICATING ──► OPEN          ▲ ▲ │ └──────refused─────────┤ │
+//      └──refused──────────────────────────────────────────────┘        socket failed, in any state
+//      ────────┘
+//
+// A session is attached in OPEN and only there. CLOSING has a last packet to write; LINGERING has
+// sent FIN and reads the rest away, so that the last packet is not lost to a reset. An attacker
+// controls all bytes and their timing: before CONNECT it has connect_timeout in all, and a packet
+// takes memory only as its bytes arrive.
+#ifndef BUD_SERVER_CONNECTION_H
+#define BUD_SERVER_CONNECTION_H
+
+#include "base/buffer.h"
+#include "base/timer_wheel.h"
+#include "core/alias.h"
+#include "core/session.h"
+#include "os/net.h"
+#include "proto/engine.h"
+#include "server/output.h"
+
+struct worker;
+
+enum connection_state {
+    CONNECTION_ACCEPTED,
+    CONNECTION_AUTHENTICATING,
+    CONNECTION_OPEN,
+    CONNECTION_CLOSING,
+    CONNECTION_LINGERING,
+    CONNECTION_CLOSED,
+};
+
+// Newest first.
+struct connection_list {
+    struct connection *first;
+    uint32_t count;
+};
+
+struct connection {
+    struct worker *worker;
+    struct connection *next, *previous; // in a list of the worker's
+    struct connection_list *list;
+    struct connection *next_dirty; // to be flushed at the end of the turn
+    struct session *session;       // in OPEN
+    struct engine engine;
+    int fd;
+    uint8_t state; // enum connection_state
+    bool dirty;
+    bool moving;      // its home is another worker: nothing more is done here
+    bool wants_write; // waits for the socket to take more
+    bool failed;      // no memory for its output: to be dropped by the flush
+    bool paused;      // not read from: memory is short
+    bool declined_problem_information;
+    bool has_published;
+    bool disconnected;      // a DISCONNECT came: no will
+    enum bud_reason reason; // why it ends
+    const char *why;        // the same in words, static; NULL: by the reason
+    struct buffer partial;  // the part of a packet that came so far
+    size_t partial_needed;  // its size as far as known
+    struct bytes input;     // while a packet is handled: that packet and all that came after it
+    struct output output;
+    struct timer timer; // connect timeout, keep-alive, linger
+    struct net_address peer;
+    int64_t accepted_ms;
+    int64_t received_ms;      // last
+    int64_t progress_ms;      // output moved, or there was none
+    uint32_t keep_alive_ms;   // 1.5 times; 0 none
+    uint32_t packet_size_max; // what the client takes
+    uint16_t alias_in_max, alias_out_max;
+    struct alias_table *aliases_in, *aliases_out;
+    char assigned_client_id[24]; // empty: the client brought one
+    bool connack_sent;
+    struct buffer connect_packet; // kept while AUTH goes on
+    const struct auth_mechanism *mechanism;
+    void *exchange; // of the mechanism
+    uint64_t messages_received, messages_sent;
+    uint16_t keep_alive_s; // as in CONNECT, for the log
+};
+
+// Takes over an accepted socket. NULL without memory; the socket is then still the caller's.
+struct connection *connection_try_new(struct worker *worker, int fd,
+                                      const struct net_address *peer);
+
+void connection_on_readable(struct connection *connection);
+void connection_on_writable(struct connection *connection);
+
+// It comes from another worker, with a CONNECT (at least) in `partial`.
+void connection_arrive(struct connection *connection, struct worker *worker);
+
+// To be called at the end of the turn; makes connection_flush happen.
+void connection_mark_dirty(struct connection *connection);
+void connection_flush(struct connection *connection);
+
+// Ends it with a reason of ours: tells the client what its version allows (CONNACK before,
+// DISCONNECT after), detaches the session, writes what is left and closes. `why` is for the log,
+// static text, NULL: the reason's own words.
+void connection_end(struct connection *connection, enum bud_reason reason, const char *why);
+
+// The socket is no more (or the client is not worth a goodbye): closes at once.
+void connection_drop(struct connection *connection, enum bud_reason reason, const char *why);
+
+void connection_free(struct connection *connection); // must be CLOSED
+
+void connection_set_paused(struct connection *connection, bool paused);
+
+// For the parts of this module only.
+void connection_become(struct connection *connection, enum connection_state state);
+void connection_want_write(struct connection *connection, bool wants_write);
+void connection_set_deaf(struct connection *connection);
+void connection_linger(struct connection *connection);
+void connection_move_to(struct connection *connection, uint32_t home, struct bytes raw);
+
+// connection_output.c: packets of ours. Each is queued and the connection marked dirty.
+void connection_send_connack(struct connection *connection, const struct packet_connack *connack);
+void connection_send_ack(struct connection *connection, uint8_t type, uint16_t packet_id,
+                         enum bud_reason reason);
+void connection_send_suback(struct connection *connection, uint8_t type, uint16_t packet_id,
+                            struct bytes codes);
+void connection_send_disconnect(struct connection *connection, enum bud_reason reason);
+void connection_send_auth(struct connection *connection, enum bud_reason reason, struct bytes data);
+void connection_send_pingresp(struct connection *connection);
+
+// connection_connect.c
+void connection_on_connect(struct connection *connection, const struct packet_connect *connect,
+                           struct bytes raw);
+void connection_on_auth(struct connection *connection, const struct packet_auth *auth);
+
+// Ends the network side of the session: the will, the session's own end, the log line.
+void connection_leave_session(struct connection *connection);
+
+// connection_packets.c: a packet of an open connection. `storage` is the block that a large PUBLISH
+// lies in, or NULL; a message that keeps it leaves an empty buffer behind.
+void connection_on_packet(struct connection *connection, const struct packet *packet,
+                          struct buffer *storage);
+
+#endif

@@ -1,0 +1,464 @@
+// SPDX-License-Identifier: MIT
+// CONNECT: who is it, may it come in, which session is its own [MQTT5 3.1.4]. Everything is checked
+// before anything is changed; the one answer is CONNACK, and nothing else is sent before it.
+#include "server/connection.h"
+
+#include "core/will.h"
+#include "os/random.h"
+#include "proto/topic.h"
+#include "proto/utf8.h"
+#include "server/connection_log.h"
+#include "server/worker.h"
+
+#include <string.h>
+
+static void refuse(struct connection *connection, const struct packet_connect *connect,
+                   enum bud_reason reason, const char *why)
+{
+    connection->reason = reason;
+    connection->why = why;
+    connection_log_refused(connection, connect);
+    connection_send_connack(connection, &(struct packet_connack){.reason = reason});
+    connection_end(connection, reason, why);
+}
+
+// A name for a client that brings none: random, so that it cannot be guessed and taken over.
+static void assign_client_id(struct connection *connection)
+{
+    static const char digits[] = "0123456789abcdef";
+    uint8_t random[9];
+    char *text = connection->assigned_client_id;
+    random_bytes(random, sizeof(random));
+    memcpy(text, "bud-", 4);
+    for (size_t i = 0; i < sizeof(random); i++) {
+        text[4 + 2 * i] = digits[random[i] >> 4];
+        text[5 + 2 * i] = digits[random[i] & 15];
+    }
+    text[4 + 2 * sizeof(random)] = 0;
+}
+
+static struct bytes client_id_of(const struct connection *connection,
+                                 const struct packet_connect *connect)
+{
+    if (connection->assigned_client_id[0] != 0)
+        return bytes_make(connection->assigned_client_id, strlen(connection->assigned_client_id));
+    return connect->client_id;
+}
+
+static enum bud_reason check_client_id(struct connection *connection,
+                                       const struct packet_connect *connect, const char **ret_why)
+{
+    struct counters *counters = &connection->worker->counters;
+    if (connect->client_id.size > connection->worker->server->limits.client_id_bytes_max) {
+        counter_add(counters, COUNTER_REFUSED_CLIENT_ID, 1);
+        *ret_why = "client identifier too long (max_client_id_bytes)";
+        return BUD_CLIENT_IDENTIFIER_NOT_VALID;
+    }
+    if (connect->client_id.size > 0)
+        return BUD_SUCCESS;
+    // 3.1 knows no empty identifier, 3.1.1 only for a session that nobody returns to [MQTT-3.1.3-8
+    // of 3.1.1].
+    if (connect->version == MQTT_3_1 || (connect->version == MQTT_3_1_1 && !connect->clean_start)) {
+        counter_add(counters, COUNTER_REFUSED_CLIENT_ID, 1);
+        *ret_why = "an empty client identifier needs a clean session (and at least MQTT 3.1.1)";
+        return BUD_CLIENT_IDENTIFIER_NOT_VALID;
+    }
+    if (connection->assigned_client_id[0] == 0)
+        assign_client_id(connection); // [MQTT-3.1.3-6] [MQTT-3.1.3-7]
+    return BUD_SUCCESS;
+}
+
+static enum bud_reason check_will(const struct connection *connection,
+                                  const struct packet_connect *connect)
+{
+    const struct options *options = &connection->worker->server->options;
+    const struct packet_will *will = &connect->will;
+    if (!connect->has_will)
+        return BUD_SUCCESS;
+    if (will->qos > options->qos_max)
+        return BUD_QOS_NOT_SUPPORTED; // [MQTT-3.2.2-12]
+    if (will->retain && !options->retain_available)
+        return BUD_RETAIN_NOT_SUPPORTED; // [MQTT-3.2.2-13]
+    if (will->topic.size > options->topic_bytes_max ||
+        topic_level_count(will->topic) > options->topic_levels_max)
+        return BUD_TOPIC_NAME_INVALID;
+    if (will->properties.payload_format_indicator == 1 && !utf8_well_formed(will->payload))
+        return BUD_PAYLOAD_FORMAT_INVALID;
+    return BUD_SUCCESS;
+}
+
+// Is there room for one more? What is beyond a limit gets the reason the specification has for it.
+static enum bud_reason check_room(const struct connection *connection, bool session_exists,
+                                  const char **ret_why)
+{
+    struct worker *worker = connection->worker;
+    struct server *server = worker->server;
+    uint64_t clients = atomic_load_explicit(&server->client_count, memory_order_relaxed);
+    if (server->limits.connections_max > 0 && clients >= server->limits.connections_max) {
+        counter_add(&worker->counters, COUNTER_REFUSED_CONNECTIONS, 1);
+        *ret_why = "as many clients as max_connections allows are connected";
+        return BUD_QUOTA_EXCEEDED;
+    }
+    if (!session_exists && atomic_load_explicit(&server->session_count, memory_order_relaxed) >=
+                               server->limits.sessions_max) {
+        counter_add(&worker->counters, COUNTER_REFUSED_SESSIONS, 1);
+        *ret_why = "as many sessions as max_sessions allows are kept";
+        return BUD_QUOTA_EXCEEDED;
+    }
+    if (atomic_load_explicit(&server->memory_short, memory_order_relaxed)) {
+        counter_add(&worker->counters, COUNTER_REFUSED_MEMORY, 1);
+        *ret_why = "memory is short (memory_limit)";
+        return BUD_SERVER_BUSY;
+    }
+    return BUD_SUCCESS;
+}
+
+static uint32_t expiry_of(const struct connection *connection, const struct packet_connect *connect)
+{
+    uint32_t cap = (uint32_t)connection->worker->server->options.session_expiry_s;
+    if (connect->version < MQTT_5_0)
+        return connect->clean_start ? 0 : cap;
+    uint32_t asked = properties_have(&connect->properties, PROPERTY_SESSION_EXPIRY_INTERVAL)
+                         ? connect->properties.session_expiry_interval
+                         : 0;
+    return asked < cap ? asked : cap;
+}
+
+static uint16_t keep_alive_of(const struct connection *connection,
+                              const struct packet_connect *connect)
+{
+    uint16_t cap = (uint16_t)connection->worker->server->options.keep_alive_max_s;
+    // Only a 5.0 client can be told of another value than its own [MQTT-3.2.2-21].
+    if (connect->version < MQTT_5_0 || cap == 0)
+        return connect->keep_alive;
+    return connect->keep_alive == 0 || connect->keep_alive > cap ? cap : connect->keep_alive;
+}
+
+static uint16_t receive_maximum_of(const struct connection *connection,
+                                   const struct packet_connect *connect)
+{
+    uint16_t own = (uint16_t)connection->worker->server->limits.in_flight_max;
+    if (!properties_have(&connect->properties, PROPERTY_RECEIVE_MAXIMUM))
+        return own;
+    return connect->properties.receive_maximum < own ? connect->properties.receive_maximum : own;
+}
+
+static void note_client(struct connection *connection, const struct packet_connect *connect)
+{
+    const struct options *options = &connection->worker->server->options;
+    const struct properties *properties = &connect->properties;
+    connection->declined_problem_information =
+        properties_have(properties, PROPERTY_REQUEST_PROBLEM_INFORMATION) &&
+        properties->request_problem_information == 0;
+    if (properties_have(properties, PROPERTY_MAXIMUM_PACKET_SIZE))
+        connection->packet_size_max = properties->maximum_packet_size;
+    connection->alias_out_max = properties->topic_alias_maximum < options->topic_alias_max
+                                    ? properties->topic_alias_maximum
+                                    : (uint16_t)options->topic_alias_max;
+    if (connect->version == MQTT_5_0)
+        connection->alias_in_max = (uint16_t)options->topic_alias_max;
+    connection->keep_alive_s = keep_alive_of(connection, connect);
+    connection->keep_alive_ms = connection->keep_alive_s * 1500u;
+    connection->engine.packet_size_max = (uint32_t)options->packet_bytes_max;
+}
+
+// Response Information: where a requester may ask to be answered [MQTT5 3.2.2.3.14].
+static struct bytes response_information(const struct connection *connection, uint8_t *text,
+                                         size_t size_max)
+{
+    const char *root = connection->worker->server->options.response_information;
+    struct bytes client_id = connection->session->client_id;
+    size_t size = strlen(root);
+    if (size == 0 || size + 1 + client_id.size > size_max ||
+        memchr(client_id.data, '#', client_id.size) != NULL ||
+        memchr(client_id.data, '+', client_id.size) != NULL)
+        return (struct bytes){0};
+    memcpy(text, root, size);
+    text[size++] = '/';
+    memcpy(text + size, client_id.data, client_id.size);
+    return bytes_make(text, size + client_id.size);
+}
+
+static void set_number(struct properties *properties, enum property property, uint32_t *field,
+                       uint32_t value)
+{
+    *field = value;
+    properties->present |= UINT64_C(1) << property;
+}
+
+// Everything in which the broker differs from what the client asked for or may assume
+// [MQTT5 3.2.2.3].
+static void fill_limits(const struct connection *connection, const struct packet_connect *connect,
+                        struct properties *properties)
+{
+    const struct options *options = &connection->worker->server->options;
+    uint32_t expiry = connection->session->expiry_interval;
+    uint64_t present = 0;
+    if (properties_have(&connect->properties, PROPERTY_SESSION_EXPIRY_INTERVAL) &&
+        connect->properties.session_expiry_interval != expiry)
+        set_number(properties, PROPERTY_SESSION_EXPIRY_INTERVAL,
+                   &properties->session_expiry_interval, expiry);
+    if (options->packet_bytes_max < PACKET_SIZE_MAX)
+        set_number(properties, PROPERTY_MAXIMUM_PACKET_SIZE, &properties->maximum_packet_size,
+                   (uint32_t)options->packet_bytes_max);
+    if (options->qos_max < 2) {
+        properties->maximum_qos = (uint8_t)options->qos_max;
+        present |= UINT64_C(1) << PROPERTY_MAXIMUM_QOS;
+    }
+    if (!options->retain_available)
+        present |= UINT64_C(1) << PROPERTY_RETAIN_AVAILABLE; // the value is 0
+    if (connection->alias_in_max > 0) {
+        properties->topic_alias_maximum = connection->alias_in_max;
+        present |= UINT64_C(1) << PROPERTY_TOPIC_ALIAS_MAXIMUM;
+    }
+    if (connection->keep_alive_s != connect->keep_alive) {
+        properties->server_keep_alive = connection->keep_alive_s;
+        present |= UINT64_C(1) << PROPERTY_SERVER_KEEP_ALIVE;
+    }
+    properties->present |= present;
+}
+
+static void welcome(struct connection *connection, const struct packet_connect *connect,
+                    bool session_present, struct bytes auth_data)
+{
+    uint8_t text[2 * OPTION_TEXT_MAX];
+    struct packet_connack connack = {.session_present = session_present, .reason = BUD_SUCCESS};
+    struct properties *properties = &connack.properties;
+    if (connect->version == MQTT_5_0) {
+        fill_limits(connection, connect, properties);
+        if (connection->assigned_client_id[0] != 0) {
+            properties->assigned_client_identifier = connection->session->client_id;
+            properties->present |= UINT64_C(1) << PROPERTY_ASSIGNED_CLIENT_IDENTIFIER;
+        }
+        if (connect->properties.request_response_information == 1) {
+            properties->response_information = response_information(connection, text, sizeof(text));
+            if (properties->response_information.size > 0)
+                properties->present |= UINT64_C(1) << PROPERTY_RESPONSE_INFORMATION;
+        }
+        if (connection->mechanism != NULL) { // [MQTT-4.12.0-5]
+            properties->authentication_method = connect->properties.authentication_method;
+            properties->authentication_data = auth_data;
+            properties->present |= UINT64_C(1) << PROPERTY_AUTHENTICATION_METHOD;
+            if (auth_data.size > 0)
+                properties->present |= UINT64_C(1) << PROPERTY_AUTHENTICATION_DATA;
+        }
+    }
+    connection_send_connack(connection, &connack);
+}
+
+// Whoever holds the session now has to go: its will is on its way before the newcomer's CONNACK
+// [MQTT-3.1.4-3].
+static struct session *take_over(struct connection *connection,
+                                 const struct packet_connect *connect, struct bytes client_id)
+{
+    struct worker *worker = connection->worker;
+    struct session *session = worker_find_session(worker, client_id);
+    if (session != NULL && session->connection != NULL) {
+        struct connection *old = session->connection;
+        // A resumed session keeps a delayed will to itself [MQTT5 3.1.2.5].
+        connection_end(old, BUD_SESSION_TAKEN_OVER, NULL);
+        session = worker_find_session(worker, client_id);
+    }
+    if (session != NULL && connect->clean_start) {
+        worker_end_session(worker, session); // [MQTT-3.1.2-4]
+        session = NULL;
+    }
+    return session;
+}
+
+static bool set_up(struct connection *connection, const struct packet_connect *connect,
+                   struct session *session)
+{
+    struct worker *worker = connection->worker;
+    // Back in time: a delayed will is not published [MQTT-3.1.3-9].
+    if (!will_try_set(session, connect->has_will ? &connect->will : NULL, worker->now_ms))
+        return false;
+    if (!session_try_attach(session, connection, connect->version,
+                            receive_maximum_of(connection, connect)))
+        return false;
+    timer_cancel(worker->wheel, &session->timer);
+    session->expiry_interval = expiry_of(connection, connect);
+    connection->session = session;
+    return true;
+}
+
+static void open_session(struct connection *connection, const struct packet_connect *connect,
+                         struct bytes user, struct bytes auth_data)
+{
+    struct worker *worker = connection->worker;
+    struct bytes client_id = client_id_of(connection, connect);
+    const char *why = NULL;
+    bool exists = worker_find_session(worker, client_id) != NULL;
+    enum bud_reason reason = check_room(connection, exists, &why);
+    if (reason != BUD_SUCCESS) {
+        refuse(connection, connect, reason, why);
+        return;
+    }
+    struct session *session = take_over(connection, connect, client_id);
+    bool session_present = session != NULL; // [MQTT-3.2.2-2] [MQTT-3.2.2-3]
+    if (session == NULL)
+        session = worker_try_new_session(worker, client_id, user);
+    if (session == NULL || !set_up(connection, connect, session)) {
+        if (session != NULL && !session_present)
+            worker_end_session(worker, session);
+        counter_add(&worker->counters, COUNTER_REFUSED_MEMORY, 1);
+        refuse(connection, connect, BUD_SERVER_BUSY, "no memory for the session (memory_limit)");
+        return;
+    }
+    note_client(connection, connect);
+    connection->engine.state = ENGINE_OPEN;
+    connection_become(connection, CONNECTION_OPEN);
+    counter_add(&worker->counters, COUNTER_CLIENTS_CONNECTED, 1);
+    atomic_fetch_add_explicit(&worker->server->client_count, 1, memory_order_relaxed);
+    if (connection->keep_alive_ms > 0)
+        timer_set(worker->wheel, &connection->timer, worker->now_ms + connection->keep_alive_ms);
+    else
+        timer_cancel(worker->wheel, &connection->timer);
+    welcome(connection, connect, session_present, auth_data);
+    connection_log_connected(connection, session_present);
+}
+
+// One step of enhanced authentication during CONNECT; goes on with the session when the mechanism
+// is content.
+static void authenticate(struct connection *connection, const struct packet_connect *connect,
+                         struct bytes data)
+{
+    struct bytes answer = {0}, user = {0};
+    enum bud_reason reason =
+        connection->mechanism->step(connection->exchange, data, &answer, &user);
+    if (reason == BUD_CONTINUE_AUTHENTICATION)
+        connection_send_auth(connection, BUD_CONTINUE_AUTHENTICATION, answer);
+    else if (reason == BUD_SUCCESS)
+        open_session(connection, connect, user, answer);
+    else
+        refuse(connection, connect, reason, "enhanced authentication failed");
+}
+
+static void begin_authentication(struct connection *connection,
+                                 const struct packet_connect *connect, struct bytes raw)
+{
+    const struct auth_mechanism *mechanism = auth_mechanism_find(
+        &connection->worker->server->auth, connect->properties.authentication_method);
+    if (mechanism == NULL) {
+        refuse(connection, connect, BUD_BAD_AUTHENTICATION_METHOD,
+               "unknown authentication method"); // [MQTT-4.12.0-1]
+        return;
+    }
+    // CONNECT is wanted again when the exchange is over.
+    if (!buffer_try_append(&connection->connect_packet, raw, PACKET_SIZE_MAX) ||
+        (connection->exchange = mechanism->begin(mechanism->context)) == NULL) {
+        refuse(connection, connect, BUD_SERVER_BUSY, "no memory");
+        return;
+    }
+    connection->mechanism = mechanism;
+    connection_become(connection, CONNECTION_AUTHENTICATING);
+    authenticate(connection, connect, connect->properties.authentication_data);
+}
+
+static enum bud_reason check(struct connection *connection, const struct packet_connect *connect,
+                             const char **ret_why)
+{
+    struct server *server = connection->worker->server;
+    enum bud_reason reason = check_client_id(connection, connect, ret_why);
+    if (reason != BUD_SUCCESS)
+        return reason;
+    if (properties_have(&connect->properties, PROPERTY_AUTHENTICATION_METHOD))
+        return check_will(connection, connect);
+    reason = auth_check(&server->auth, connect, &connection->peer, ret_why);
+    if (reason != BUD_SUCCESS) {
+        counter_add(&connection->worker->counters, COUNTER_REFUSED_NOT_AUTHORIZED, 1);
+        return reason;
+    }
+    return check_will(connection, connect);
+}
+
+void connection_on_connect(struct connection *connection, const struct packet_connect *connect,
+                           struct bytes raw)
+{
+    const char *why = NULL;
+    enum bud_reason reason = check(connection, connect, &why);
+    if (reason != BUD_SUCCESS) {
+        refuse(connection, connect, reason, why);
+        return;
+    }
+    uint32_t home = server_home_of(connection->worker->server, client_id_of(connection, connect));
+    if (home != connection->worker->number) {
+        connection_move_to(connection, home, connection->input);
+        return;
+    }
+    if (properties_have(&connect->properties, PROPERTY_AUTHENTICATION_METHOD))
+        begin_authentication(connection, connect, raw);
+    else
+        open_session(connection, connect, (struct bytes){0}, (struct bytes){0});
+}
+
+// Authenticating again on an open connection [MQTT5 4.12.1].
+static void authenticate_again(struct connection *connection, const struct packet_auth *auth)
+{
+    struct bytes answer = {0}, user = {0};
+    const struct auth_mechanism *mechanism = connection->mechanism;
+    if (auth->reason == BUD_REAUTHENTICATE) {
+        if (connection->exchange != NULL)
+            mechanism->end(connection->exchange);
+        connection->exchange = mechanism->begin(mechanism->context);
+    }
+    if (connection->exchange == NULL) {
+        connection_end(connection, BUD_SERVER_BUSY, "no memory");
+        return;
+    }
+    enum bud_reason reason =
+        mechanism->step(connection->exchange, auth->properties.authentication_data, &answer, &user);
+    if (reason == BUD_CONTINUE_AUTHENTICATION || reason == BUD_SUCCESS)
+        connection_send_auth(connection, reason, answer);
+    else
+        connection_end(connection, reason, "authenticating again failed"); // [MQTT-4.12.1-2]
+}
+
+void connection_on_auth(struct connection *connection, const struct packet_auth *auth)
+{
+    const struct auth_mechanism *mechanism = connection->mechanism;
+    // The method stays the one of CONNECT [MQTT-4.12.1-1] [MQTT-4.12.0-5].
+    if (mechanism == NULL || !bytes_equal(auth->properties.authentication_method,
+                                          bytes_make(mechanism->name, strlen(mechanism->name)))) {
+        connection_end(connection, BUD_PROTOCOL_ERROR, NULL);
+        return;
+    }
+    if (connection->state == CONNECTION_OPEN) {
+        authenticate_again(connection, auth);
+        return;
+    }
+    struct frame frame;
+    struct packet packet;
+    struct bytes raw = buffer_bytes(&connection->connect_packet);
+    ASSERT(frame_scan(raw, &frame) == FRAME_WHOLE);
+    ASSERT(packet_decode(&frame, connection->engine.version, &packet) == BUD_SUCCESS);
+    authenticate(connection, &packet.connect, auth->properties.authentication_data);
+    if (connection->state != CONNECTION_AUTHENTICATING)
+        buffer_done(&connection->connect_packet);
+}
+
+// Is the will due, now or later? Not after a normal goodbye, and not when the same client is back
+// already.
+static void settle_will(struct connection *connection, struct session *session)
+{
+    struct worker *worker = connection->worker;
+    if (connection->disconnected && connection->reason == BUD_SUCCESS)
+        will_forget(session); // [MQTT-3.1.2-10]
+    else if (session->will != NULL && session->will_delay_interval > 0)
+        session->will_due_ms = worker->now_ms + (int64_t)session->will_delay_interval * 1000;
+    else
+        will_publish(session, worker->now_ms);
+}
+
+void connection_leave_session(struct connection *connection)
+{
+    struct worker *worker = connection->worker;
+    struct session *session = connection->session;
+    connection_log_disconnected(connection);
+    session_detach(session, worker->now_ms);
+    connection->session = NULL;
+    counter_subtract(&worker->counters, COUNTER_CLIENTS_CONNECTED, 1);
+    atomic_fetch_sub_explicit(&worker->server->client_count, 1, memory_order_relaxed);
+    settle_will(connection, session);
+    worker_session_offline(worker, session);
+}

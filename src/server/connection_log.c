@@ -1,0 +1,83 @@
+// SPDX-License-Identifier: MIT
+#include "server/connection_log.h"
+
+#include "server/worker.h"
+
+const char *connection_version_name(uint8_t version)
+{
+    return version == MQTT_3_1 ? "3.1" : version == MQTT_5_0 ? "5.0" : "3.1.1";
+}
+
+static void put_peer(struct log_line *line, const struct connection *connection)
+{
+    char text[NET_ADDRESS_TEXT_MAX];
+    net_address_text(&connection->peer, text);
+    log_text(line, "address", text);
+}
+
+static const char *words_for(const struct connection *connection)
+{
+    if (connection->why != NULL)
+        return connection->why;
+    return connection->reason == BUD_SUCCESS ? "the client said goodbye"
+                                             : bud_reason_text(connection->reason);
+}
+
+void connection_log_connected(struct connection *connection, bool session_present)
+{
+    const struct session *session = connection->session;
+    struct log_line line;
+    log_begin(&line, &connection->worker->server->log, LOG_CONNECTED);
+    log_bytes(&line, "client", session->client_id);
+    log_bytes(&line, "user", session->user);
+    put_peer(&line, connection);
+    log_text(&line, "protocol", connection_version_name(session->version));
+    log_number(&line, "keep_alive", connection->keep_alive_s);
+    log_number(&line, "expiry", session->expiry_interval);
+    log_text(&line, "session", session_present ? "resumed" : "new");
+    log_number(&line, "queued", session_queued_count(session));
+    log_end(&line);
+}
+
+void connection_log_disconnected(struct connection *connection)
+{
+    const struct session *session = connection->session;
+    int64_t now_ms = connection->worker->now_ms;
+    struct log_line line;
+    log_begin(&line, &connection->worker->server->log, LOG_DISCONNECTED);
+    log_bytes(&line, "client", session->client_id);
+    log_bytes(&line, "user", session->user);
+    put_peer(&line, connection);
+    log_text(&line, "protocol", connection_version_name(session->version));
+    log_text(&line, "reason", words_for(connection));
+    log_number(&line, "age_s", (uint64_t)(now_ms - connection->accepted_ms) / 1000);
+    log_number(&line, "last_packet_ms", (uint64_t)(now_ms - connection->received_ms));
+    log_number(&line, "messages_received", connection->messages_received);
+    log_number(&line, "messages_sent", connection->messages_sent);
+    log_number(&line, "queued", session_queued_count(session));
+    log_number(&line, "subscriptions", session->subscriptions.count);
+    log_end(&line);
+}
+
+void connection_log_refused(struct connection *connection, const struct packet_connect *connect)
+{
+    struct log_line line;
+    log_begin(&line, &connection->worker->server->log, LOG_REFUSED);
+    if (connect != NULL) {
+        log_bytes(&line, "client", connect->client_id);
+        log_bytes(&line, "user", connect->user_name);
+        log_text(&line, "protocol", connection_version_name(connect->version));
+    }
+    put_peer(&line, connection);
+    log_text(&line, "reason", words_for(connection));
+    log_end(&line);
+}
+
+void connection_log_closed_early(struct connection *connection)
+{
+    struct log_line line;
+    log_begin(&line, &connection->worker->server->log, LOG_CLOSED_EARLY);
+    put_peer(&line, connection);
+    log_text(&line, "reason", words_for(connection));
+    log_end(&line);
+}

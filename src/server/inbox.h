@@ -1,0 +1,49 @@
+// SPDX-License-Identifier: MIT
+// What workers hand to each other: the only way between them. Any worker appends a whole chain of
+// posts at once; the owner takes everything at once, first in first out, so what one worker posts
+// before another is read before it.
+#ifndef BUD_SERVER_INBOX_H
+#define BUD_SERVER_INBOX_H
+
+#include "base/lock.h"
+#include "core/index.h"
+#include "core/message.h"
+
+#include <stdbool.h>
+
+struct connection;
+
+enum post_kind {
+    POST_MESSAGE,    // deliver to these leaves of yours
+    POST_MEMBER,     // deliver to this member of a shared subscription, yours
+    POST_CONNECTION, // this connection belongs to a session whose home you are
+    POST_STOP,       // say goodbye to your clients and end
+};
+
+struct post {
+    struct post *next;
+    uint8_t kind;            // enum post_kind
+    struct message *message; // referenced
+    struct share_member *member;
+    struct connection *connection; // owned
+    uint32_t leaf_count;
+    struct leaf *leaves[];
+};
+
+struct post_chain {
+    struct post *first, *last;
+};
+
+struct inbox {
+    struct lock lock;
+    struct post_chain chain;
+};
+
+void inbox_init(struct inbox *inbox);
+void inbox_done(struct inbox *inbox); // must be empty
+bool inbox_append(struct inbox *inbox,
+                  struct post_chain *chain);  // empties `chain`; true: it was empty, wake the owner
+struct post *inbox_take(struct inbox *inbox); // the oldest, linked to the rest; NULL: nothing
+void post_chain_add(struct post_chain *chain, struct post *post);
+
+#endif

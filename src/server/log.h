@@ -1,0 +1,76 @@
+// SPDX-License-Identifier: MIT
+// Log lines on standard error: a stable event, a sentence, key=value. As text for people, logfmt or
+// JSON for programs. Whatever a client chose is escaped and cut at 256 bytes: one event is one
+// line, whatever is in a name. Each event has its own rate limit, and what was left out is counted
+// and said. Any thread may log.
+#ifndef BUD_SERVER_LOG_H
+#define BUD_SERVER_LOG_H
+
+#include "base/lock.h"
+#include "proto/bytes.h"
+#include "server/options.h"
+
+enum log_level { LOG_ERROR, LOG_WARNING, LOG_INFO, LOG_DEBUG };
+
+// X(identifier, level, lines a second, the sentence)
+// clang-format off
+#define LOG_EVENTS(X)                                                                              \
+    X(LISTENING, LOG_INFO, 100, "listening on")                                                    \
+    X(STARTED, LOG_INFO, 100, "started")                                                           \
+    X(STOPPING, LOG_INFO, 100, "stopping")                                                         \
+    X(STOPPED, LOG_INFO, 100, "stopped")                                                           \
+    X(CONNECTED, LOG_INFO, 1000, "client connected")                                               \
+    X(DISCONNECTED, LOG_INFO, 1000, "client disconnected")                                         \
+    X(REFUSED, LOG_WARNING, 20, "connection refused")                                              \
+    X(CLOSED_EARLY, LOG_DEBUG, 20, "connection closed before CONNECT")                             \
+    X(SUBSCRIBED, LOG_DEBUG, 20, "subscribed")                                                     \
+    X(SUBSCRIBE_REFUSED, LOG_WARNING, 20, "subscription refused")                                  \
+    X(PUBLISH_REFUSED, LOG_WARNING, 20, "message refused")                                         \
+    X(DROPPED, LOG_WARNING, 20, "message not delivered")                                           \
+    X(SESSION_EXPIRED, LOG_INFO, 20, "session expired")                                            \
+    X(DESCRIPTORS, LOG_WARNING, 1, "no file descriptors left, new connections wait")               \
+    X(ACCEPT_FAILED, LOG_WARNING, 1, "cannot accept a connection")                                 \
+    X(MEMORY_SHORT, LOG_WARNING, 1, "memory is short, new connections are refused and publishers slowed down")   \
+    X(MEMORY_SHED, LOG_WARNING, 20, "memory is short, closing a client to make room")              \
+    X(ANONYMOUS_ADDRESS, LOG_WARNING, 1, "anonymous clients may only come from this machine and private networks") \
+    X(SUPPRESSED, LOG_WARNING, 100, "log lines left out")
+// clang-format on
+
+enum log_event {
+#define LOG_EVENT_NAME(name, level, rate, text) LOG_##name,
+    LOG_EVENTS(LOG_EVENT_NAME)
+#undef LOG_EVENT_NAME
+        LOG_EVENT_COUNT
+};
+
+struct log {
+    struct lock lock;
+    enum log_format format;
+    enum log_level level;
+    int64_t second; // of the counts below
+    uint32_t lines[LOG_EVENT_COUNT];
+    uint32_t suppressed[LOG_EVENT_COUNT];
+};
+
+#define LOG_LINE_MAX 4096
+struct log_line {
+    struct log *log;
+    enum log_event event;
+    bool wanted; // false: below the level or beyond the rate
+    size_t size;
+    char text[LOG_LINE_MAX];
+};
+
+void log_init(struct log *log, enum log_format format, enum log_level level);
+void log_done(struct log *log);
+
+// A line is begun (with the event's sentence, or a fuller one), given its fields and ended: then it
+// is written in one piece.
+void log_begin(struct log_line *line, struct log *log, enum log_event event);
+void log_begin_with(struct log_line *line, struct log *log, enum log_event event, const char *text);
+void log_bytes(struct log_line *line, const char *key, struct bytes value); // escaped
+void log_text(struct log_line *line, const char *key, const char *value);   // escaped
+void log_number(struct log_line *line, const char *key, uint64_t value);
+void log_end(struct log_line *line);
+
+#endif

@@ -1,0 +1,151 @@
+// SPDX-License-Identifier: MIT
+#include "server/server.h"
+
+#include "base/memory.h"
+#include "os/clock.h"
+#include "os/net.h"
+#include "os/process.h"
+#include "os/random.h"
+#include "os/thread.h"
+#include "server/listener.h"
+#include "server/worker.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#define BACKLOG 4096
+#define MEMORY_LIMIT_MIN (INT64_C(64) << 20)
+
+uint32_t server_home_of(const struct server *server, struct bytes client_id)
+{
+    return (uint32_t)(hash_bytes(server->hash_key, 1, client_id) % server->worker_count);
+}
+
+uint64_t server_count(const struct server *server, enum counter counter)
+{
+    uint64_t sum = 0;
+    for (uint32_t i = 0; i < server->worker_count; i++)
+        sum += counter_read(&server->workers[i]->counters, counter);
+    return sum;
+}
+
+static int64_t memory_limit(const struct options *options)
+{
+    if (options->memory_limit > 0)
+        return (int64_t)options->memory_limit;
+    int64_t quarter = (int64_t)(process_memory_bytes() / 4);
+    return quarter < MEMORY_LIMIT_MIN ? MEMORY_LIMIT_MIN : quarter;
+}
+
+static int listen_on(struct server *server, char *error)
+{
+    const struct options *options = &server->options;
+    const char *where = options->bind_address[0] == 0 ? "every interface" : options->bind_address;
+    server->listener = net_listen(options->bind_address, (uint16_t)options->port, BACKLOG);
+    if (server->listener >= 0)
+        return 0;
+    int cause = server->listener;
+    const char *remedy = cause == -EADDRINUSE ? "another program has this port: stop it, or choose "
+                                                "another one with --port"
+                         : cause == -EACCES   ? "ports below 1024 need root: choose another one "
+                                                "with --port"
+                         : cause == -EADDRNOTAVAIL || cause == -ENOENT
+                             ? "this machine has no such address: see --bind"
+                             : "see --port and --bind";
+    (void)snprintf(error, SERVER_ERROR_MAX, "cannot listen on port %u of %s: %s (%s)", (unsigned)options->port,
+                   where, strerror(-cause), remedy);
+    return cause;
+}
+
+static void fill(struct server *server)
+{
+    const struct options *options = &server->options;
+    options_fill_limits(options, &server->limits);
+    log_init(&server->log, (enum log_format)options->log_format,
+             options->verbose > 0 ? LOG_DEBUG : LOG_INFO);
+    server->auth.anonymous = (enum anonymous_rule)options->allow_anonymous;
+    random_bytes(&server->hash_key, sizeof(server->hash_key));
+    server->worker_count = options->workers > 0 ? (uint32_t)options->workers : thread_core_count();
+    server->budget.limit = memory_limit(options);
+    server->listener = -1;
+    server->started_ms = clock_monotonic_ms();
+    epoch_init(&server->epoch, server->worker_count);
+    server->index = index_new(&server->epoch, server->hash_key);
+    server->retained =
+        retained_new(server->hash_key, (struct retained_limits){options->retained_count_max,
+                                                                options->retained_bytes_max});
+    uint64_t descriptors = process_raise_descriptor_limit();
+    uint64_t kept = options->descriptors_reserved + 8 + 2 * server->worker_count;
+    server->descriptor_count_max = descriptors > kept ? descriptors - kept : 1;
+    server->workers = memory_new(server->worker_count * sizeof(struct worker *));
+}
+
+int server_new(const struct options *options, struct server **ret_server, char *error)
+{
+    struct server *server = memory_new(sizeof(*server));
+    server->options = *options;
+    fill(server);
+    int result = listen_on(server, error);
+    for (uint32_t i = 0; result == 0 && i < server->worker_count; i++) {
+        result = worker_new(server, i, &server->workers[i]);
+        if (result == 0)
+            result = listener_watch(server->workers[i]);
+        if (result < 0)
+            (void)snprintf(error, SERVER_ERROR_MAX, "cannot start worker %u: %s", (unsigned)i,
+                           strerror(-result));
+    }
+    if (result < 0) {
+        server_free(server);
+        return result;
+    }
+    *ret_server = server;
+    return 0;
+}
+
+void server_free(struct server *server)
+{
+    if (server->listener >= 0)
+        net_close(server->listener);
+    for (uint32_t i = 0; i < server->worker_count; i++)
+        if (server->workers[i] != NULL)
+            worker_free(server->workers[i]);
+    retained_free(server->retained);
+    epoch_drain(&server->epoch);
+    index_free(server->index);
+    ASSERT(budget_used(&server->budget) == 0);
+    log_done(&server->log);
+    memory_free(server->workers);
+    memory_free(server);
+}
+
+void server_add_chore(struct server *server, struct chore *chore)
+{
+    chore->next = server->chores;
+    server->chores = chore;
+}
+
+int server_start(struct server *server, char *error)
+{
+    for (uint32_t i = 0; i < server->worker_count; i++) {
+        struct worker *worker = server->workers[i];
+        char name[32];
+        (void)snprintf(name, sizeof(name), "bud-worker-%u", (unsigned)i);
+        int result = thread_start(&worker->thread, name, worker_run, worker);
+        if (result < 0) {
+            (void)snprintf(error, SERVER_ERROR_MAX, "cannot start a thread: %s", strerror(-result));
+            return result;
+        }
+    }
+    return 0;
+}
+
+void server_stop(struct server *server)
+{
+    for (uint32_t i = 0; i < server->worker_count; i++)
+        if (server->workers[i]->thread != NULL)
+            worker_stop(server->workers[i]);
+    for (uint32_t i = 0; i < server->worker_count; i++)
+        if (server->workers[i]->thread != NULL)
+            thread_join(server->workers[i]->thread);
+}

@@ -1,0 +1,68 @@
+// SPDX-License-Identifier: MIT
+// The broker: what all workers share. Made before the first worker starts, freed after the last one
+// ended.
+#ifndef BUD_SERVER_SERVER_H
+#define BUD_SERVER_SERVER_H
+
+#include "base/epoch.h"
+#include "core/budget.h"
+#include "core/counters.h"
+#include "core/index.h"
+#include "core/ports.h"
+#include "core/retained.h"
+#include "server/auth.h"
+#include "server/log.h"
+#include "server/options.h"
+
+#define SERVER_ERROR_MAX 640
+
+struct worker;
+
+// Something that is done by worker 0 at regular times: $SYS, for one. Optional parts register
+// themselves.
+struct chore {
+    struct chore *next;
+    int64_t interval_ms;
+    int64_t due_ms;
+    void (*run)(struct chore *chore, struct worker *worker, int64_t now_ms);
+};
+
+struct server {
+    struct options options;
+    struct limits limits;
+    struct log log;
+    struct auth auth;
+    struct access_port access;
+    struct store_port store;
+    struct hash_key hash_key;
+    struct epoch epoch;
+    struct index *index;
+    struct retained *retained;
+    struct budget budget;
+    struct worker **workers;
+    uint32_t worker_count;
+    int listener; // -1 none
+    struct chore *chores;
+    int64_t started_ms;
+    _Atomic uint64_t next_session_number;
+    _Atomic uint64_t connection_count; // accepted sockets now open
+    _Atomic uint64_t client_count;     // with an accepted CONNECT
+    _Atomic uint64_t session_count;
+    _Atomic bool memory_short; // beyond 70 % of the budget
+    uint64_t descriptor_count_max;
+};
+
+// 0 or -errno with a sentence in `error` (of SERVER_ERROR_MAX bytes). `options` is copied.
+int server_new(const struct options *options, struct server **ret_server, char *error);
+void server_free(struct server *server);
+
+void server_add_chore(struct server *server,
+                      struct chore *chore); // before server_start; the chore stays the caller's
+
+int server_start(struct server *server, char *error); // starts the workers' threads; 0 or -errno
+void server_stop(struct server *server); // says goodbye to all clients, waits for the workers
+
+uint64_t server_count(const struct server *server, enum counter counter); // over all workers
+uint32_t server_home_of(const struct server *server, struct bytes client_id);
+
+#endif

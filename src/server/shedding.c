@@ -1,0 +1,98 @@
+// SPDX-License-Identifier: MIT
+#include "server/shedding.h"
+
+#include "server/listener.h"
+#include "server/worker.h"
+
+static void close_stalled(struct worker *worker)
+{
+    int64_t limit_ms = (int64_t)worker->server->options.stalled_output_s * 1000;
+    struct connection *next;
+    for (struct connection *connection = worker->connections.first;
+         connection != NULL && worker->blocked_count > 0; connection = next) {
+        next = connection->next;
+        if (!connection->wants_write || worker->now_ms - connection->progress_ms < limit_ms)
+            continue;
+        counter_add(&worker->counters, COUNTER_REFUSED_SLOW, 1);
+        connection_drop(connection, BUD_UNSPECIFIED_ERROR,
+                        "the client reads nothing (stalled_output_timeout)");
+    }
+}
+
+static void pause_publishers(struct worker *worker, bool paused)
+{
+    for (struct connection *connection = worker->connections.first; connection != NULL;
+         connection = connection->next)
+        if (connection->has_published)
+            connection_set_paused(connection, paused);
+}
+
+static uint64_t waiting_bytes(const struct connection *connection)
+{
+    const struct session *session = connection->session;
+    return connection->output.size + (session == NULL ? 0 : session->fleeting.bytes);
+}
+
+// Slow and not durable, with most waiting; else the one that published most.
+static struct connection *choose(struct worker *worker)
+{
+    struct connection *slowest = NULL, *loudest = NULL;
+    for (struct connection *connection = worker->connections.first; connection != NULL;
+         connection = connection->next) {
+        if (connection->session == NULL)
+            continue;
+        if (!session_is_durable(connection->session) && waiting_bytes(connection) > 0 &&
+            (slowest == NULL || waiting_bytes(connection) > waiting_bytes(slowest)))
+            slowest = connection;
+        if (connection->messages_received > 0 &&
+            (loudest == NULL || connection->messages_received > loudest->messages_received))
+            loudest = connection;
+    }
+    if (slowest != NULL)
+        return slowest;
+    return worker->pending.first != NULL ? worker->pending.first : loudest;
+}
+
+static void shed_one(struct worker *worker)
+{
+    struct connection *connection = choose(worker);
+    if (connection == NULL)
+        return;
+    struct log_line line;
+    log_begin(&line, &worker->server->log, LOG_MEMORY_SHED);
+    if (connection->session != NULL)
+        log_bytes(&line, "client", connection->session->client_id);
+    log_number(&line, "waiting_bytes", waiting_bytes(connection));
+    log_number(&line, "memory_used", (uint64_t)budget_used(&worker->server->budget));
+    log_end(&line);
+    counter_add(&worker->counters, COUNTER_SHED_CLOSED, 1);
+    connection_drop(connection, BUD_QUOTA_EXCEEDED, "closed to make room (memory_limit)");
+}
+
+static void say_memory_is_short(struct worker *worker, int64_t used)
+{
+    struct log_line line;
+    log_begin(&line, &worker->server->log, LOG_MEMORY_SHORT);
+    log_number(&line, "memory_used", (uint64_t)used);
+    log_number(&line, "memory_limit", (uint64_t)worker->server->budget.limit);
+    log_end(&line);
+}
+
+void shedding_check(struct worker *worker)
+{
+    struct server *server = worker->server;
+    int64_t used = budget_used(&server->budget);
+    bool is_short = used > server->budget.limit / 10 * 7;
+    bool was_short =
+        atomic_exchange_explicit(&server->memory_short, is_short, memory_order_relaxed);
+    if (is_short && !was_short)
+        say_memory_is_short(worker, used);
+    worker->publishers_paused = is_short && !worker->publishers_paused;
+    if (is_short || worker->was_short)
+        pause_publishers(worker, worker->publishers_paused);
+    worker->was_short = is_short;
+    if (used > server->budget.limit / 100 * 85)
+        shed_one(worker);
+    close_stalled(worker);
+    listener_rewatch(worker);
+}

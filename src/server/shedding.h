@@ -1,0 +1,17 @@
+// SPDX-License-Identifier: MIT
+// What happens when memory runs short, in a written order, once a second:
+//   beyond 70 % of memory_limit: no new clients (0x89), and publishers are read from only every
+//   other second; beyond 85 %: the client with most output waiting whose session does not survive
+//   is closed (0x97), then one that has not sent
+//                CONNECT, then the one that published most; never a client with a durable session
+//                that keeps up.
+// At 100 % messages are refused one by one, with their reason. Also here: clients that read nothing
+// for stalled_output_timeout.
+#ifndef BUD_SERVER_SHEDDING_H
+#define BUD_SERVER_SHEDDING_H
+
+struct worker;
+
+void shedding_check(struct worker *worker);
+
+#endif

@@ -1,0 +1,373 @@
+// SPDX-License-Identifier: MIT
+#include "server/worker.h"
+
+#include "base/memory.h"
+#include "core/will.h"
+#include "os/clock.h"
+#include "os/thread.h"
+#include "server/listener.h"
+#include "server/shedding.h"
+
+#include <errno.h>
+
+#define EVENTS_MAX 256
+#define CHUNKS_KEPT 64
+#define SCRATCH_KEPT 65536
+#define STOP_TIME_MS 1500
+
+static void session_ready(void *context, struct session *session)
+{
+    (void)context;
+    connection_mark_dirty(session->connection);
+}
+
+static void report_drop(void *context, const struct session *session, const struct message *message,
+                        enum counter cause)
+{
+    static const struct {
+        enum counter cause;
+        const char *text;
+    } causes[] = {
+        {COUNTER_DROPPED_QUEUE_FULL, "the session's queue is full"},
+        {COUNTER_DROPPED_OUTPUT_FULL, "the client reads too slowly"},
+        {COUNTER_DROPPED_TOO_LARGE, "larger than the client's maximum packet size"},
+        {COUNTER_DROPPED_EXPIRED, "message expired"},
+        {COUNTER_DROPPED_NO_MEMORY, "no memory"},
+        {COUNTER_DROPPED_SESSION_ENDED, "the session ended"},
+        {COUNTER_DROPPED_NOT_AUTHORIZED, "not authorized"},
+    };
+    struct worker *worker = context;
+    counter_add(&worker->counters, cause, 1);
+    // What a client leaves behind when it says goodbye, and what expired as asked, is counted but
+    // is no news.
+    if (cause == COUNTER_DROPPED_SESSION_ENDED || cause == COUNTER_DROPPED_EXPIRED)
+        return;
+    struct log_line line;
+    log_begin(&line, &worker->server->log, LOG_DROPPED);
+    log_bytes(&line, "client", session->client_id);
+    log_bytes(&line, "topic", message_topic(message));
+    for (size_t i = 0; i < sizeof(causes) / sizeof(causes[0]); i++)
+        if (causes[i].cause == cause)
+            log_text(&line, "cause", causes[i].text);
+    log_number(&line, "qos", message->qos);
+    log_number(&line, "bytes", message->payload_size);
+    log_end(&line);
+}
+
+struct post *worker_try_post(struct worker *worker, uint32_t leaf_count)
+{
+    struct post *post = memory_try_new(sizeof(*post) + leaf_count * sizeof(post->leaves[0]));
+    if (post == NULL)
+        counter_add(&worker->counters, COUNTER_DROPPED_NO_MEMORY, 1);
+    return post;
+}
+
+void worker_post(struct worker *worker, uint32_t to, struct post *post)
+{
+    ASSERT(to < worker->server->worker_count && to != worker->number);
+    post_chain_add(&worker->outgoing[to], post);
+}
+
+static void post_message(void *context, uint32_t to, struct message *message, struct leaf **leaves,
+                         uint32_t count)
+{
+    struct worker *worker = context;
+    struct post *post = worker_try_post(worker, count);
+    if (post == NULL)
+        return;
+    post->kind = POST_MESSAGE;
+    post->message = message_ref(message);
+    post->leaf_count = count;
+    for (uint32_t i = 0; i < count; i++)
+        post->leaves[i] = leaves[i];
+    worker_post(worker, to, post);
+}
+
+static void post_member(void *context, uint32_t to, struct message *message,
+                        struct share_member *member)
+{
+    struct worker *worker = context;
+    struct post *post = worker_try_post(worker, 0);
+    if (post == NULL)
+        return;
+    post->kind = POST_MEMBER;
+    post->message = message_ref(message);
+    post->member = member;
+    if (to != worker->number) {
+        worker_post(worker, to, post);
+        return;
+    }
+    // Chosen here and gone since: the next turn looks again.
+    struct post_chain chain = {0};
+    post_chain_add(&chain, post);
+    if (inbox_append(&worker->inbox, &chain))
+        loop_wake(worker->loop);
+}
+
+static void init_router(struct worker *worker)
+{
+    struct server *server = worker->server;
+    worker->ports = (struct ports){
+        .context = worker,
+        .session_ready = session_ready,
+        .post = post_message,
+        .post_member = post_member,
+        .dropped = report_drop,
+    };
+    worker->router = (struct router){
+        .worker = worker->number,
+        .index = server->index,
+        .retained = server->retained,
+        .budget = &server->budget,
+        .counters = &worker->counters,
+        .limits = &server->limits,
+        .ports = &worker->ports,
+        .access = &server->access,
+        .store = &server->store,
+        .hash_key = server->hash_key,
+    };
+}
+
+int worker_new(struct server *server, uint32_t number, struct worker **ret_worker)
+{
+    struct worker *worker = memory_new(sizeof(*worker));
+    worker->server = server;
+    worker->number = number;
+    int error = loop_new(&worker->loop);
+    if (error < 0) {
+        memory_free(worker);
+        return error;
+    }
+    worker->now_ms = clock_monotonic_ms();
+    worker->checked_ms = worker->now_ms;
+    worker->wheel = timer_wheel_new(worker->now_ms);
+    worker->input = memory_new(WORKER_INPUT_SIZE);
+    worker->outgoing = memory_new(server->worker_count * sizeof(worker->outgoing[0]));
+    inbox_init(&worker->inbox);
+    arena_init(&worker->scratch, SCRATCH_KEPT);
+    map_init(&worker->sessions, server->hash_key, session_key);
+    init_router(worker);
+    *ret_worker = worker;
+    return 0;
+}
+
+static void free_closed(struct worker *worker)
+{
+    while (worker->closed != NULL) {
+        struct connection *connection = worker->closed;
+        worker->closed = connection->next_dirty;
+        connection_free(connection);
+    }
+}
+
+// Posts to a worker that has stopped.
+static void discard_posts(struct worker *worker, struct post *post)
+{
+    while (post != NULL) {
+        struct post *next = post->next;
+        if (post->kind == POST_CONNECTION) {
+            connection_arrive(post->connection, worker); // which a stopped worker turns away
+            free_closed(worker);
+        }
+        message_unref(post->message);
+        memory_free(post);
+        post = next;
+    }
+}
+
+void worker_free(struct worker *worker)
+{
+    ASSERT(worker->connections.first == NULL && worker->pending.first == NULL);
+    discard_posts(worker, inbox_take(&worker->inbox));
+    size_t position = 0;
+    struct session *session;
+    while ((session = map_next(&worker->sessions, &position)) != NULL) {
+        timer_cancel(worker->wheel, &session->timer);
+        session_free(session);
+    }
+    map_done(&worker->sessions);
+    // What was passed on among sessions that all end has nowhere to go.
+    for (uint32_t i = 0; i < worker->server->worker_count; i++)
+        discard_posts(worker, worker->outgoing[i].first);
+    discard_posts(worker, inbox_take(&worker->inbox));
+    router_done(&worker->router);
+    inbox_done(&worker->inbox);
+    chunk_pool_trim(&worker->chunks, 0);
+    arena_done(&worker->scratch);
+    timer_wheel_free(worker->wheel);
+    loop_free(worker->loop);
+    memory_free(worker->outgoing);
+    memory_free(worker->input);
+    memory_free(worker);
+}
+
+static void begin_stop(struct worker *worker)
+{
+    worker->stop_by_ms = worker->now_ms + STOP_TIME_MS;
+    listener_unwatch(worker);
+    const char *reference = worker->server->options.server_reference;
+    enum bud_reason reason = reference[0] != 0 ? BUD_USE_ANOTHER_SERVER : BUD_SERVER_SHUTTING_DOWN;
+    while (worker->pending.first != NULL)
+        connection_drop(worker->pending.first, reason, NULL);
+    struct connection *next;
+    for (struct connection *connection = worker->connections.first; connection != NULL;
+         connection = next) {
+        next = connection->next;
+        // What it is owed goes first, so it is flushed before the goodbye.
+        if (connection->state == CONNECTION_OPEN)
+            connection_flush(connection);
+        if (connection->state == CONNECTION_OPEN)
+            connection_end(connection, reason, NULL);
+    }
+}
+
+static void handle_post(struct worker *worker, struct post *post)
+{
+    switch ((enum post_kind)post->kind) {
+    case POST_MESSAGE:
+        router_deliver(&worker->router, post->message, post->leaves, post->leaf_count);
+        break;
+    case POST_MEMBER: router_deliver_member(&worker->router, post->message, post->member); break;
+    case POST_CONNECTION: connection_arrive(post->connection, worker); break;
+    case POST_STOP: begin_stop(worker); break;
+    }
+    message_unref(post->message);
+    memory_free(post);
+}
+
+static void drain_inbox(struct worker *worker)
+{
+    struct post *post = inbox_take(&worker->inbox);
+    while (post != NULL) {
+        struct post *next = post->next;
+        handle_post(worker, post);
+        post = next;
+    }
+}
+
+static void send_posts(struct worker *worker)
+{
+    for (uint32_t i = 0; i < worker->server->worker_count; i++) {
+        struct worker *to = worker->server->workers[i];
+        if (worker->outgoing[i].first != NULL && inbox_append(&to->inbox, &worker->outgoing[i]))
+            loop_wake(to->loop);
+    }
+}
+
+// Connections that have more than their share to write go to the next turn, so the list is taken
+// off first.
+static void flush_dirty(struct worker *worker)
+{
+    struct connection *connection = worker->dirty_first;
+    worker->dirty_first = worker->dirty_last = NULL;
+    while (connection != NULL) {
+        struct connection *next = connection->next_dirty;
+        connection->next_dirty = NULL;
+        connection->dirty = false;
+        connection_flush(connection);
+        connection = next;
+    }
+    message_unref(worker->encoded.message);
+    worker->encoded.message = NULL;
+    arena_reset(&worker->scratch);
+}
+
+static void run_chores(struct worker *worker)
+{
+    for (struct chore *chore = worker->server->chores; chore != NULL && worker->number == 0;
+         chore = chore->next) {
+        if (worker->now_ms < chore->due_ms)
+            continue;
+        chore->due_ms = worker->now_ms + chore->interval_ms;
+        chore->run(chore, worker, worker->now_ms);
+    }
+}
+
+static int time_to_wait(const struct worker *worker)
+{
+    if (worker->dirty_first != NULL)
+        return 0;
+    int64_t due_ms = worker->checked_ms + 1000;
+    int64_t timer_ms = timer_wheel_next_ms(worker->wheel);
+    if (timer_ms >= 0 && timer_ms < due_ms)
+        due_ms = timer_ms;
+    for (struct chore *chore = worker->server->chores; chore != NULL && worker->number == 0;
+         chore = chore->next)
+        if (chore->due_ms < due_ms)
+            due_ms = chore->due_ms;
+    int64_t now_ms = clock_monotonic_ms();
+    return due_ms <= now_ms ? 0 : (int)(due_ms - now_ms);
+}
+
+static void handle_events(struct worker *worker, const struct loop_event *events, int count)
+{
+    for (int i = 0; i < count; i++) {
+        struct connection *connection = events[i].owner;
+        if (events[i].owner == worker) {
+            listener_on_readable(worker);
+            continue;
+        }
+        if ((events[i].events & LOOP_WRITE) != 0)
+            connection_on_writable(connection);
+        if ((events[i].events & (LOOP_READ | LOOP_HANGUP)) != 0)
+            connection_on_readable(connection);
+    }
+}
+
+static void finish_stop(struct worker *worker)
+{
+    if (worker->connections.first != NULL && worker->now_ms < worker->stop_by_ms)
+        return;
+    while (worker->connections.first != NULL)
+        connection_drop(worker->connections.first, BUD_SERVER_SHUTTING_DOWN, NULL);
+    free_closed(worker);
+    worker->stopped = true;
+}
+
+bool worker_turn(struct worker *worker)
+{
+    struct loop_event events[EVENTS_MAX];
+    struct epoch *epoch = &worker->server->epoch;
+    int timeout_ms = time_to_wait(worker);
+    int count = loop_wait(worker->loop, timeout_ms, events, EVENTS_MAX);
+    epoch_online(epoch, worker->number);
+    worker->now_ms = clock_monotonic_ms();
+
+    drain_inbox(worker);
+    handle_events(worker, events, count);
+    timer_wheel_advance(worker->wheel, worker->now_ms);
+    run_chores(worker);
+    if (worker->now_ms >= worker->checked_ms + 1000) {
+        worker->checked_ms = worker->now_ms;
+        shedding_check(worker);
+        chunk_pool_trim(&worker->chunks, CHUNKS_KEPT);
+    }
+    // Posts leave before sockets are written: who reacts to an acknowledgement finds its effect
+    // posted already.
+    send_posts(worker);
+    flush_dirty(worker);
+    send_posts(worker);
+    free_closed(worker);
+    if (worker->stop_by_ms != 0)
+        finish_stop(worker);
+    epoch_quiescent(epoch, worker->number);
+    epoch_offline(epoch, worker->number); // between turns it holds nothing
+    return !worker->stopped;
+}
+
+void worker_run(void *argument)
+{
+    struct worker *worker = argument;
+    while (worker_turn(worker))
+        ;
+}
+
+void worker_stop(struct worker *worker)
+{
+    struct post *post = memory_new(sizeof(*post));
+    post->kind = POST_STOP;
+    struct post_chain chain = {0};
+    post_chain_add(&chain, post);
+    if (inbox_append(&worker->inbox, &chain))
+        loop_wake(worker->loop);
+}
