@@ -79,8 +79,9 @@ def broker(tmp_path_factory):
         started.stop()
     verdict = judge(capture.path, started.port)
     assert verdict.packets, "nothing was captured"
-    assert not verdict.complaints, (f"{capture.path}: Wireshark objects to {len(verdict.complaints)}"
-                                    " frames of ours:\n" + "\n".join(verdict.complaints[:40]))
+    assert not verdict.complaints, "\n".join(
+        [f"{capture.path}: Wireshark objects to {len(verdict.complaints)} frames of ours"]
+        + verdict.complaints[:40])
 
 
 @pytest.fixture

@@ -14,6 +14,7 @@ from interop_process import Child
 
 ROOT = Path(__file__).resolve().parents[2]
 IS_STAND_IN = os.environ.get("BUD_TEST_PEER") == "mosquitto"
+LISTENING = re.compile(rb"listening on 127\.0\.0\.1:(\d+)")
 TROUBLE = re.compile(rb"Sanitizer|runtime error:|ASSERT|[Aa]ssertion .*failed")
 
 
@@ -37,8 +38,7 @@ class Broker:
         child = Child([program, "serve", "-p", "0", "--bind", "127.0.0.1", "--workers",
                        os.environ.get("BUD_WORKERS", "2")], cwd=self.directory,
                       HOME=str(self.directory))
-        found = child.wait_for(lambda output: re.search(rb"listening on 127\.0\.0\.1:(\d+)", output),
-                               "the broker's start")
+        found = child.wait_for(LISTENING.search, "the broker's start")
         return child, int(found.group(1))
 
     def _start_stand_in(self):

@@ -5,6 +5,7 @@ publish() returns when the client has seen the acknowledgement and has ended; su
 Subscription whose messages are what the client printed. What a client cannot do, or cannot show, is
 said in its class, so that no test passes over it silently. Every client identifier is unique.
 """
+import collections
 import contextlib
 import dataclasses
 import itertools
@@ -65,8 +66,15 @@ class Subscription:
             return set(topics) <= {message.topic for message in self._parse(output)}
         self.child.wait_for(arrived, f"a message of {' and '.join(topics)}")
 
+    def until_payloads(self, *payloads):
+        """Waits until there has been a message for each of these payloads; two take two."""
+        def arrived(output):
+            received = collections.Counter(message.payload for message in self._parse(output))
+            return collections.Counter(payloads) <= received
+        self.child.wait_for(arrived, f"messages with {payloads}")
+
     def stop(self):
-        """Ends it politely: it sends DISCONNECT."""
+        """Ends it as its user would, by its signal."""
         return self.child.stop(self.stop_signal)
 
     def kill(self):
@@ -300,31 +308,34 @@ class NodeRed(Client):
         return self.shared[version]
 
     def _start(self, port, version, static=None, will=None, session=None):
-        directory = Path(tempfile.mkdtemp(prefix="bud-node-red-"))
-        flow = self._flow(port, version, static, will, session)
-        (directory / "flow.json").write_text(json.dumps(flow))
-        child = Child(["node", HERE / "node_modules/node-red/red.js", "--userDir", directory,
-                       "--settings", HERE / "nodered/settings.js", "flow.json"], cwd=directory)
-        child.wait_for(lambda output: b"connected\n" in output, "Node-RED's connection", 60)
-        return child
+        broker = {}
+        if session:
+            broker = {"clientid": session, "cleansession": False,
+                      "sessionExpiry": str(SESSION_SECONDS) if version == "5" else ""}
+        if will:
+            broker |= {"willTopic": will.topic, "willPayload": will.payload,
+                       "willQos": str(will.qos), "willRetain": str(will.retain).lower()}
+        return self.start(port, version, static, **broker)
 
     @staticmethod
-    def _flow(port, version, static, will, session):
-        """nodered/flow.json for this broker, with a filter that is there from the start."""
+    def start(port, version, static=None, **broker):
+        """A Node-RED whose broker node has these fields, connected. `static` is the (filter, QoS)
+        of an MQTT in node that is there from the start."""
         flow = json.loads((HERE / "nodered/flow.json").read_text())
         node = {node["id"]: node for node in flow}
-        node["broker"] |= {"port": str(port), "clientid": session or new_id(),
-                           "cleansession": not session,
-                           "protocolVersion": {"3.1": "3", "3.1.1": "4", "5": "5"}[version]}
-        if session and version == "5":
-            node["broker"]["sessionExpiry"] = str(SESSION_SECONDS)
-        if will:
-            node["broker"] |= {"willTopic": will.topic, "willPayload": will.payload,
-                               "willQos": str(will.qos), "willRetain": str(will.retain).lower()}
+        node["broker"] |= {"port": str(port), "clientid": new_id(),
+                           "protocolVersion": {"3.1": "3", "3.1.1": "4", "5": "5"}[version],
+                           **broker}
         if static:
             node["in"] |= {"topic": static[0], "qos": str(static[1]), "inputs": 0}
             node["commands"]["wires"] = [["out"], []]
-        return flow
+        directory = tempfile.TemporaryDirectory(prefix="bud-node-red-")
+        Path(directory.name, "flow.json").write_text(json.dumps(flow))
+        child = Child(["node", HERE / "node_modules/node-red/red.js", "--userDir", directory.name,
+                       "--settings", HERE / "nodered/settings.js", "flow.json"], cwd=directory.name)
+        child.directory = directory  # it goes when the child does
+        child.wait_for(lambda output: b"connected\n" in output, "Node-RED's connection", 60)
+        return child
 
     @staticmethod
     def _tell(child, **command):
@@ -362,6 +373,10 @@ def as_shown(client, *messages):
     """What this client shows of these messages."""
     return [message if client.shows_flags else Message(message.topic, message.payload)
             for message in messages]
+
+
+def only(subscription, topic):
+    return [message for message in subscription.messages() if message.topic == topic]
 
 
 def without_marker(subscription):

@@ -15,10 +15,20 @@ from interop_process import Child, TIMEOUT, run
 
 ERROR = 0x800000
 FIELDS = ("frame.number", "tcp.stream", "tcp.srcport", "mqtt.msgtype", "mqtt.ver", "_ws.malformed",
-          "_ws.expert.severity", "_ws.expert.message", "tcp.payload")
+          "_ws.expert.severity", "_ws.expert.message", "tcp.payload", "mqtt.property_id",
+          "mqtt.unknown_version", "mqtt.unknown_topic_alias")
+OBJECTIONS = ("_ws.malformed", "mqtt.unknown_version", "mqtt.unknown_topic_alias")
 TYPES = ("reserved", "CONNECT", "CONNACK", "PUBLISH", "PUBACK", "PUBREC", "PUBREL", "PUBCOMP",
          "SUBSCRIBE", "SUBACK", "UNSUBSCRIBE", "UNSUBACK", "PINGREQ", "PINGRESP", "DISCONNECT",
          "AUTH")
+# The properties a server may send, by packet type (MQTT 5.0, table 2-4).
+ACKNOWLEDGEMENT = {31, 38}
+PROPERTIES = {
+    2: {17, 18, 19, 21, 22, 26, 28, 31, 33, 34, 36, 37, 38, 39, 40, 41, 42},
+    3: {1, 2, 3, 8, 9, 11, 35, 38}, 4: ACKNOWLEDGEMENT, 5: ACKNOWLEDGEMENT, 6: ACKNOWLEDGEMENT,
+    7: ACKNOWLEDGEMENT, 9: ACKNOWLEDGEMENT, 11: ACKNOWLEDGEMENT, 14: {28, 31, 38},
+    15: {21, 22, 31, 38},
+}
 VERSIONS = {"3": "3.1", "4": "3.1.1", "5": "5"}
 
 
@@ -67,6 +77,22 @@ def decode(path, port):
     return [dict(zip(FIELDS, row)) for row in rows if len(row) == len(FIELDS)]
 
 
+def objections(row):
+    """Why Wireshark dislikes a frame: a list of words, empty when it does not."""
+    why = [field for field in OBJECTIONS if row[field]]
+    if any(severity >= ERROR for severity in numbers(row["_ws.expert.severity"])):
+        why.append(row["_ws.expert.message"])
+    may = set().union(*(PROPERTIES.get(kind, ()) for kind in numbers(row["mqtt.msgtype"])))
+    why += [f"property 0x{number:02x}" for number in numbers(row["mqtt.property_id"])
+            if number not in may]
+    return why
+
+
+def numbers(field):
+    """A field that may come several times in one frame."""
+    return [int(word, 0) for word in field.split(",") if word]
+
+
 def judge(path, port):
     rows = decode(path, port)
     versions = {row["tcp.stream"]: VERSIONS.get(row["mqtt.ver"].split(",")[0])
@@ -75,11 +101,10 @@ def judge(path, port):
     for row in rows:
         if row["tcp.srcport"] != str(port):
             continue
-        severities = [int(word) for word in row["_ws.expert.severity"].split(",") if word]
-        if row["_ws.malformed"] or any(severity >= ERROR for severity in severities):
-            verdict.complaints.append(
-                f"frame {row['frame.number']} of stream {row['tcp.stream']}: "
-                f"{row['_ws.malformed']} {row['_ws.expert.message']}: {row['tcp.payload'][:400]}")
-        for number in filter(None, row["mqtt.msgtype"].split(",")):
-            verdict.packets[versions.get(row["tcp.stream"]), TYPES[int(number)]] += 1
+        why = objections(row)
+        if why:
+            verdict.complaints.append(f"frame {row['frame.number']} of stream {row['tcp.stream']}: "
+                                      f"{', '.join(why)}: {row['tcp.payload'][:400]}")
+        for kind in numbers(row["mqtt.msgtype"]):
+            verdict.packets[versions.get(row["tcp.stream"]), TYPES[kind]] += 1
     return verdict

@@ -4,7 +4,7 @@ messages, wills, sessions that wait, and a payload that no buffer was made for."
 import pytest
 
 from interop_clients import (CLIENTS, PAIRS, QUALITIES, REFERENCE, Message, Will, as_shown, new_id,
-                             without_marker)
+                             only, without_marker)
 
 TEXT = "Blåbær: ½ \"kg\" 'til' {json} €".encode()
 BINARY = bytes(range(256)) + b"\xff\xfe\n\r\n\0" + TEXT
@@ -13,10 +13,6 @@ LARGE_BYTES = 300_000
 
 def payload_for(client):
     return BINARY if client.is_binary else TEXT
-
-
-def only(subscription, topic):
-    return [message for message in subscription.messages() if message.topic == topic]
 
 
 each_client = pytest.mark.parametrize("client, version", PAIRS)
@@ -46,19 +42,21 @@ def test_messages(client, version, qos, port, topic, subscribed):
 
 @each_client
 def test_retained(client, version, port, topic, subscribed):
-    """Set by the client, seen by a later subscriber with RETAIN set; an empty payload removes it."""
+    """Seen with RETAIN by a later subscriber, without it by an earlier one; an empty payload
+    removes it."""
     it = CLIENTS[client]
+    state = Message(f"{topic}/state", payload_for(it), 1, True)
     live = subscribed(REFERENCE, "5", f"{topic}/#", 2)
-    it.publish(port, version, f"{topic}/state", payload_for(it), 1, True)
-    live.until(f"{topic}/state")
-    assert without_marker(live) == [Message(f"{topic}/state", payload_for(it), 1, False)]
+    it.publish(port, version, state.topic, state.payload, 1, True)
+    live.until(state.topic)
+    assert without_marker(live) == [Message(state.topic, state.payload, 1, False)]
     later = subscribed(it, version, f"{topic}/#", 2)
-    later.until(f"{topic}/state")
-    assert without_marker(later) == as_shown(it, Message(f"{topic}/state", payload_for(it), 1, True))
-    it.publish(port, version, f"{topic}/state", b"", 1, True)
+    later.until(state.topic)
+    assert without_marker(later) == as_shown(it, state)
+    it.publish(port, version, state.topic, b"", 1, True)
     REFERENCE.publish(port, "5", f"{topic}/end", b"end", 1, True)
     live.until(f"{topic}/end")
-    assert without_marker(live)[1] == Message(f"{topic}/state", b"", 1, False)
+    assert without_marker(live)[1] == Message(state.topic, b"", 1, False)
     last = subscribed(REFERENCE, version, f"{topic}/#", 2)
     last.until(f"{topic}/end")
     assert without_marker(last) == [Message(f"{topic}/end", b"end", 1, True)]
