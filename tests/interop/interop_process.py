@@ -17,12 +17,14 @@ ENVIRONMENT = {**os.environ, "LANG": "C.UTF-8", "LC_ALL": "C.UTF-8", "NO_COLOR":
 class Child:
     """A running program. `out` grows; `wait_for` sleeps until it says what was asked for."""
 
-    def __init__(self, command, stdin=None, cwd=None, **environment):
+    def __init__(self, command, stdin=None, cwd=None, stdout=None, **environment):
+        """`stdout` is a file that takes standard output; `out` is then standard error alone."""
         self.command = [str(word) for word in command]
         self.condition, self.out, self.is_open = threading.Condition(), bytearray(), True
         self.process = subprocess.Popen(
-            self.command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
-            cwd=cwd, env={**ENVIRONMENT, **environment})
+            self.command, stdin=subprocess.PIPE, stdout=stdout or subprocess.PIPE,
+            stderr=subprocess.PIPE if stdout else subprocess.STDOUT, cwd=cwd,
+            env={**ENVIRONMENT, **environment})
         self.reader = threading.Thread(target=self._collect, daemon=True)
         self.reader.start()
         if stdin is not None:
@@ -30,7 +32,7 @@ class Child:
             self.process.stdin.close()
 
     def _collect(self):
-        descriptor = self.process.stdout.fileno()
+        descriptor = (self.process.stdout or self.process.stderr).fileno()
         while chunk := os.read(descriptor, 65536):
             with self.condition:
                 self.out += chunk
