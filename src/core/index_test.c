@@ -2,8 +2,7 @@
 // The subscription index: the same answers as matching each filter on its own.
 #include "core/index.h"
 
-#include "base/assert.h"
-#include "base/memory.h"
+#include "core/topic_world.h"
 #include "proto/topic.h"
 
 // cmocka wants these before itself.
@@ -12,9 +11,6 @@
 #include <stddef.h>
 
 #include <cmocka.h>
-
-#include <stdio.h>
-#include <string.h>
 
 static const struct hash_key test_key = {1, 2};
 
@@ -49,11 +45,6 @@ static int tear_down(void **state)
     hits_done(&fixture->hits);
     memory_free(fixture);
     return 0;
-}
-
-static struct bytes text(const char *string)
-{
-    return bytes_make(string, strlen(string));
 }
 
 static void add(struct fixture *fixture, uint32_t worker, const char *filter,
@@ -95,42 +86,11 @@ static bool is_hit(const struct hits *hits, const struct subscription *subscript
 
 // ---- small worlds ----
 
-#define WORLD_LEVELS 4
-static const char *const world_words[] = {"a", "b", "", "$x", "+", "#"};
-#define WORLD_WORDS 6
-#define WORLD_NAMES 4 // the first of the words can stand in a topic
-#define WORLD_MAX 1600
-
-struct world {
-    char (*texts)[16];
-    uint32_t count;
-};
-
-// All texts of up to four levels from the first `word_count` words that `is_valid` lets through.
-static struct world world_new(uint32_t word_count, bool (*is_valid)(struct bytes))
-{
-    struct world world = {memory_new(WORLD_MAX * sizeof *world.texts), 0};
-    for (uint32_t levels = 1, variants = word_count; levels <= WORLD_LEVELS;
-         levels++, variants *= word_count) {
-        for (uint32_t variant = 0; variant < variants; variant++) {
-            char *to = world.texts[world.count];
-            to[0] = '\0';
-            for (uint32_t level = 0, rest = variant; level < levels; level++, rest /= word_count) {
-                strcat(to, level == 0 ? "" : "/");
-                strcat(to, world_words[rest % word_count]);
-            }
-            world.count += is_valid(text(to));
-            ASSERT(world.count < WORLD_MAX);
-        }
-    }
-    return world;
-}
-
 static void every_filter_and_topic_of_a_small_world(void **state)
 {
     struct fixture *fixture = *state;
-    struct world filters = world_new(WORLD_WORDS, topic_filter_valid);
-    struct world topics = world_new(WORLD_NAMES, topic_name_valid);
+    struct topic_world filters = topic_world_new(WORLD_WORDS, topic_filter_valid);
+    struct topic_world topics = topic_world_new(WORLD_NAMES, topic_name_valid);
     struct subscription *subscriptions = memory_new(filters.count * sizeof *subscriptions);
     for (uint32_t i = 0; i < filters.count; i++) {
         add(fixture, i % 4, filters.texts[i], &subscriptions[i]);
@@ -158,31 +118,14 @@ static void every_filter_and_topic_of_a_small_world(void **state)
 
 // ---- against a list ----
 
-static uint32_t random_next(uint64_t *seed)
-{
-    *seed = *seed * 6364136223846793005u + 1442695040888963407u;
-    return (uint32_t)(*seed >> 33);
-}
-
 #define LIST_MAX 300
 
 struct entry {
     struct subscription subscription;
-    char filter[16];
+    char filter[WORLD_TEXT_SIZE];
     char group[2]; // empty: ordinary
     bool used;
 };
-
-static void random_text(uint64_t *seed, uint32_t word_count, char *to)
-{
-    uint32_t levels = 1 + random_next(seed) % WORLD_LEVELS;
-    to[0] = '\0';
-    for (uint32_t level = 0; level < levels; level++) {
-        const char *word = world_words[random_next(seed) % word_count];
-        strcat(to, level == 0 ? "" : "/");
-        strcat(to, word);
-    }
-}
 
 static void add_or_remove(struct fixture *fixture, struct entry *entry, uint64_t *seed)
 {
@@ -194,7 +137,7 @@ static void add_or_remove(struct fixture *fixture, struct entry *entry, uint64_t
     }
     memset(entry, 0, sizeof *entry);
     do {
-        random_text(seed, WORLD_WORDS, entry->filter);
+        topic_world_random(entry->filter, WORLD_WORDS, seed);
     } while (!topic_filter_valid(text(entry->filter)));
     entry->group[0] = "\0\0ab"[random_next(seed) % 4];
     entry->used = true;
@@ -249,9 +192,9 @@ static void random_changes_agree_with_a_list(void **state)
     for (uint32_t step = 0; step < 20000; step++) {
         add_or_remove(fixture, &list[random_next(&seed) % LIST_MAX], &seed);
         if (step % 4 == 0) {
-            char topic[16];
+            char topic[WORLD_TEXT_SIZE];
             do {
-                random_text(&seed, WORLD_NAMES, topic);
+                topic_world_random(topic, WORLD_NAMES, &seed);
             } while (!topic_name_valid(text(topic)));
             compare_with_list(fixture, list, topic);
         }

@@ -2,8 +2,7 @@
 // Retained messages: the last one of each topic, the limits, and cursors in a moving tree.
 #include "core/retained.h"
 
-#include "base/assert.h"
-#include "base/memory.h"
+#include "core/topic_world.h"
 #include "proto/topic.h"
 
 // cmocka wants these before itself.
@@ -12,9 +11,6 @@
 #include <stddef.h>
 
 #include <cmocka.h>
-
-#include <stdio.h>
-#include <string.h>
 
 #define NO_LIMIT ((struct retained_limits){UINT64_MAX, UINT64_MAX})
 
@@ -42,11 +38,6 @@ static void set_up_again(struct retained_limits limits)
 {
     retained_free(retained);
     retained = retained_new((struct hash_key){5, 6}, limits);
-}
-
-static struct bytes text(const char *string)
-{
-    return bytes_make(string, strlen(string));
 }
 
 static struct message *new_message(struct bytes topic, const char *payload)
@@ -220,36 +211,6 @@ static uint32_t walk_count(const char *filter, uint32_t steps_max)
     return count;
 }
 
-static const char *const world_words[] = {"a", "b", "", "$x", "+", "#"};
-#define WORLD_WORDS 6
-#define WORLD_NAMES 4 // the first of the words can stand in a topic
-#define WORLD_MAX 1600
-
-struct world {
-    char (*texts)[16];
-    uint32_t count;
-};
-
-// All texts of up to four levels from the first `word_count` words that `is_valid` lets through.
-static struct world world_new(uint32_t word_count, bool (*is_valid)(struct bytes))
-{
-    struct world world = {memory_new(WORLD_MAX * sizeof *world.texts), 0};
-    for (uint32_t levels = 1, variants = word_count; levels <= 4;
-         levels++, variants *= word_count) {
-        for (uint32_t variant = 0; variant < variants; variant++) {
-            char *to = world.texts[world.count];
-            to[0] = '\0';
-            for (uint32_t level = 0, rest = variant; level < levels; level++, rest /= word_count) {
-                strcat(to, level == 0 ? "" : "/");
-                strcat(to, world_words[rest % word_count]);
-            }
-            world.count += is_valid(text(to));
-            ASSERT(world.count < WORLD_MAX);
-        }
-    }
-    return world;
-}
-
 // The payload is the topic's number, so that each can be ticked off.
 static void set_number(const char *topic, uint32_t number)
 {
@@ -268,7 +229,7 @@ static uint32_t number_of(const struct message *message)
     return number;
 }
 
-static void compare_walk(const struct world *topics, const char *filter, uint32_t steps_max)
+static void compare_walk(const struct topic_world *topics, const char *filter, uint32_t steps_max)
 {
     bool seen[WORLD_MAX] = {0};
     struct retained_cursor cursor;
@@ -288,8 +249,8 @@ static void compare_walk(const struct world *topics, const char *filter, uint32_
 static void every_filter_and_topic_of_a_small_world(void **state)
 {
     (void)state;
-    struct world filters = world_new(WORLD_WORDS, topic_filter_valid);
-    struct world topics = world_new(WORLD_NAMES, topic_name_valid);
+    struct topic_world filters = topic_world_new(WORLD_WORDS, topic_filter_valid);
+    struct topic_world topics = topic_world_new(WORLD_NAMES, topic_name_valid);
     for (uint32_t i = 0; i < topics.count; i++) {
         set_number(topics.texts[i], i);
     }
@@ -421,18 +382,12 @@ static void goes_on_after_its_neighbourhood_is_gone(void **state)
 
 // ---- cursors in a moving tree ----
 
-static uint32_t random_next(uint64_t *seed)
-{
-    *seed = *seed * 6364136223846793005u + 1442695040888963407u;
-    return (uint32_t)(*seed >> 33);
-}
-
 // What a walk owes: `still` was there when it began and has not been touched since.
 struct owed {
     bool still[WORLD_MAX], seen[WORLD_MAX];
 };
 
-static void change_some(const struct world *topics, struct owed *owed, uint64_t *seed)
+static void change_some(const struct topic_world *topics, struct owed *owed, uint64_t *seed)
 {
     for (uint32_t changes = random_next(seed) % 8; changes > 0; changes--) {
         uint32_t i = random_next(seed) % topics->count;
@@ -445,7 +400,8 @@ static void change_some(const struct world *topics, struct owed *owed, uint64_t 
     }
 }
 
-static void walk_while_changing(const struct world *topics, const char *filter, uint64_t *seed)
+static void walk_while_changing(const struct topic_world *topics, const char *filter,
+                                uint64_t *seed)
 {
     struct owed owed = {0};
     for (uint32_t i = 0; i < topics->count; i++) {
@@ -479,7 +435,7 @@ static void gives_what_stays_exactly_once_while_the_rest_changes(void **state)
     (void)state;
     static const char *const filters[] = {"#",   "+/#",   "a/#",     "+/+",  "a/+/b", "+/b/#",
                                           "a/b", "+/+/+", "+/a/+/#", "$x/#", "/+",    "+"};
-    struct world topics = world_new(WORLD_NAMES, topic_name_valid);
+    struct topic_world topics = topic_world_new(WORLD_NAMES, topic_name_valid);
     uint64_t seed = 4242;
     for (uint32_t round = 0; round < 240; round++) {
         for (uint32_t i = 0; i < topics.count / 4; i++) {
@@ -496,7 +452,7 @@ static void cursors_do_not_disturb_each_other(void **state)
 {
     (void)state;
     enum { COUNT = 8 };
-    struct world topics = world_new(WORLD_NAMES, topic_name_valid);
+    struct topic_world topics = topic_world_new(WORLD_NAMES, topic_name_valid);
     struct retained_cursor cursors[COUNT];
     uint32_t given[COUNT] = {0};
     for (uint32_t i = 0; i < topics.count; i++) {

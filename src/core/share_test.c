@@ -2,8 +2,8 @@
 // Shared subscriptions: who is chosen, and what holds while members come and go.
 #include "core/share.h"
 
-#include "base/memory.h"
 #include "core/topic_tree.h"
+#include "core/topic_world.h"
 
 // cmocka wants these before itself.
 #include <setjmp.h>
@@ -11,9 +11,6 @@
 #include <stddef.h>
 
 #include <cmocka.h>
-
-#include <stdio.h>
-#include <string.h>
 
 #define MEMBERS_MAX 1000
 
@@ -53,11 +50,6 @@ static int tear_down(void **state)
     hits_done(&fixture->hits);
     memory_free(fixture);
     return 0;
-}
-
-static struct bytes text(const char *string)
-{
-    return bytes_make(string, strlen(string));
 }
 
 static struct share_member *join(struct fixture *fixture, const char *filter, const char *group)
@@ -208,18 +200,17 @@ static void random_changes_keep_the_online_ones_in_front(void **state)
     bool online[COUNT] = {0};
     uint64_t seed = 99;
     for (uint32_t step = 0; step < 20000; step++) {
-        seed = seed * 6364136223846793005u + 1442695040888963407u;
-        uint32_t i = 1 + (uint32_t)(seed >> 40) % (COUNT - 1); // the first keeps the group alive
+        uint32_t i = 1 + random_next(&seed) % (COUNT - 1); // the first keeps the group alive
         struct subscription *subscription = &fixture->subscriptions[i];
         if (subscription->member == NULL) {
             assert_true(
                 index_try_add(fixture->index, i % 2, text("a/b"), text("group"), subscription));
             online[i] = false;
-        } else if ((seed >> 60) % 3 == 0) {
+        } else if (random_next(&seed) % 3 == 0) {
             index_remove(fixture->index, subscription);
             online[i] = false;
         } else {
-            online[i] = (seed >> 59) % 2;
+            online[i] = random_next(&seed) % 2;
             share_set_online(subscription->member, online[i]);
         }
         check_positions(group);

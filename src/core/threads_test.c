@@ -5,10 +5,8 @@
 #include "core/index.h"
 #include "core/retained.h"
 
-#include "base/assert.h"
 #include "base/lock.h"
-#include "base/memory.h"
-#include "proto/topic.h"
+#include "core/topic_world.h"
 
 // cmocka wants these before itself.
 #include <setjmp.h>
@@ -17,26 +15,12 @@
 
 #include <cmocka.h>
 
-#include <stdio.h>
-#include <string.h>
-
 #define WORKERS 4
-#define TURNS 1500
+#define TURNS 5000
 #define OWN_MAX 24   // subscriptions that a worker adds and removes
 #define INBOX_MAX 64 // posts; what does not fit is dropped
 
 static const struct hash_key test_key = {7, 8};
-
-static struct bytes text(const char *string)
-{
-    return bytes_make(string, strlen(string));
-}
-
-static uint32_t random_next(uint64_t *seed)
-{
-    *seed = *seed * 6364136223846793005u + 1442695040888963407u;
-    return (uint32_t)(*seed >> 33);
-}
 
 static void start(pthread_t *threads, uint32_t count, void *(*body)(void *), void *arguments,
                   size_t argument_size)

@@ -28,13 +28,18 @@ struct topic_edges {
 // Shard, tag and slot come from bits of the hash that do not overlap.
 static size_t shard_of(uint64_t hash)
 {
-    return hash >> 58;
+    return (size_t)(hash >> 58);
+}
+
+static uintptr_t tag_of(uint64_t hash)
+{
+    return (uintptr_t)(hash >> 55) & SLOT_TAG;
 }
 
 static uintptr_t slot_of(const struct topic_node *node)
 {
     ASSERT(((uintptr_t)node & SLOT_TAG) == 0);
-    return (uintptr_t)node | ((node->hash >> 55) & SLOT_TAG);
+    return (uintptr_t)node | tag_of(node->hash);
 }
 
 static struct topic_node *node_in(uintptr_t slot)
@@ -86,8 +91,8 @@ static struct topic_node *find_edge(const struct topic_tree *tree, const struct 
     if (edges == NULL) {
         return NULL;
     }
-    uintptr_t tag = (hash >> 55) & SLOT_TAG;
-    for (size_t index = hash;; index++) {
+    uintptr_t tag = tag_of(hash);
+    for (size_t index = (size_t)hash;; index++) {
         uintptr_t slot = atomic_load_explicit(&edges->slots[index & (edges->slot_count - 1)],
                                               memory_order_acquire);
         if (slot == SLOT_FREE) {
