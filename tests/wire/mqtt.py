@@ -590,24 +590,15 @@ def _decode_connect(reader, version):
     return packet
 
 
-def _check_filter(name):
-    levels = name.split("/")
-    need(name, "an empty topic filter [MQTT-4.7.3-1]")
-    need("#" not in "".join(levels[:-1]) and ("#" not in levels[-1] or levels[-1] == "#"),
-         f"# is not a last level of its own [MQTT-4.7.1-1]: {name!r}")
-    need(all("+" not in level or level == "+" for level in levels),
-         f"+ is not a level of its own [MQTT-4.7.1-2]: {name!r}")
-    return name
-
-
 def _decode_subscribe(reader, version):
     packet = Subscribe(reader.packet_id(), [])
     if version == 5:
         packet.properties = decode_properties(reader, Type.SUBSCRIBE)
         need(len(packet.properties.get("subscription_identifier", [])) < 2, "two identifiers")
     while reader.left() or not packet.subscriptions:
-        name, options = _check_filter(reader.text()), reader.u8()
-        need(options & 3 < 3 and options < (0x30 if version == 5 else 3), "subscription options")
+        name, options = reader.text(), reader.u8()
+        need(options & 3 < 3, "subscription QoS 3 [MQTT-3.8.3-4]")
+        need(options < {3: 256, 4: 3, 5: 0x30}[version], "reserved subscription options")
         packet.subscriptions.append(Subscription(name, options & 3, bool(options & 4),
                                                  bool(options & 8), options >> 4))
     return packet
@@ -618,7 +609,7 @@ def _decode_unsubscribe(reader, version):
     if version == 5:
         packet.properties = decode_properties(reader, Type.UNSUBSCRIBE)
     while reader.left() or not packet.filters:
-        packet.filters.append(_check_filter(reader.text()))
+        packet.filters.append(reader.text())
     return packet
 
 

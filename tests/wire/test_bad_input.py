@@ -68,9 +68,10 @@ def mutations(packet, version):
 def first_packet(stream, version):
     """(the first whole packet decoded, what is behind it), or None while it is not whole. 3.1 and
     3.1.1 leave things open that later versions fix: those are taken as right."""
-    header = mqtt.read_header(stream, minimal=version == 5)
+    header = mqtt.read_header(stream, minimal=False)
     if header is None or header[2] > len(stream):
-        return None
+        return None                                  # a bad length may be noticed in the end only
+    mqtt.read_header(stream, minimal=version == 5)
     first, start, end = header
     if version == 3 and first >> 4 == Type.PUBLISH and not first & 6:
         first &= ~8                                  # DUP at QoS 0
@@ -130,7 +131,7 @@ def connect_refusal(sent, version):
     start = mqtt.encode(Connect(), version)[2:]
     name_and_level = start[:2 + start[1] + 1]
     try:
-        header = mqtt.read_header(sent, minimal=version == 5)
+        header = mqtt.read_header(sent, minimal=False)
     except Malformed:
         return None
     if header is None or sent[0] != 0x10 or header[2] > len(sent):
@@ -207,8 +208,6 @@ def test_memory_stays_flat(module_broker):
 @pytest.mark.parametrize("version, reasons, fields", [
     (3, {2}, {"client_id": ""}),
     (4, {2}, {"client_id": "", "clean": False}),
-    (3, {1}, {"protocol_level": 2}),
-    (4, {1}, {"protocol_level": 7}),
     (5, {Reason.BAD_AUTHENTICATION_METHOD}, {"properties": {"authentication_method": "no-such"}}),
     (5, {Reason.PROTOCOL_ERROR}, {"properties": {"receive_maximum": 0}}),
     (5, {Reason.PROTOCOL_ERROR}, {"properties": {"maximum_packet_size": 0}}),
@@ -226,6 +225,28 @@ def test_an_error_in_connack_is_followed_by_the_close(connect, version, reasons,
     client = connect(version, connect=False)
     client.send_connect(**fields)
     client.expect_refused(reasons)
+
+
+@pytest.mark.parametrize("name, level", (("MQTT", 6), ("MQTT", 0), ("MQIsdp", 2), ("MQTT", 0x7F)))
+def test_an_unknown_protocol_level_is_told_in_either_tongue(connect, name, level):
+    """Return code 1 of 3.1.1 or reason 0x84 of 5.0 [MQTT-3.1.2-2], and the close."""
+    client = connect(4, connect=False)
+    client.send_connect(protocol_name=name, protocol_level=level)
+    answer = client.read_to_end()
+    if answer != b"\x20\x02\0\1":
+        assert packets_in(answer, 5)[0].reason == Reason.UNSUPPORTED_PROTOCOL_VERSION
+
+
+@pytest.mark.parametrize("name", ("a/#/b", "a#", "#a", "a+", "+a/b", "a/b+/c", "##", "++", ""))
+def test_malformed_filters_are_refused(connect, version, name):
+    """In SUBACK or by the close; and UNSUBSCRIBE with them removes nothing."""
+    for packet in (Subscribe(1, [Subscription(name)]), Unsubscribe(1, [name])):
+        client = connect(version)
+        client.send(packet)
+        client.end_stream()
+        for answer in packets_in(client.read_to_end(), version):
+            reasons = getattr(answer, "reasons", None) or [getattr(answer, "reason", 0x80)]
+            assert reasons[0] >= 0x11, answer
 
 
 def test_anything_but_connect_first(connect, version):

@@ -136,7 +136,8 @@ def test_a_client_that_does_not_read_cannot_hold_up_the_end(fresh_broker, connec
 # -------------------------------------------------------------------------------------- log lines
 
 def test_a_life_in_two_lines(fresh_broker, connect, prefix, version):
-    """Who, from where, speaking what; and in the end why, how old, and how much."""
+    """Who, from where, speaking what; and in the end why, how old, and how much. The user is who
+    was checked to be it: without users defined, nobody, whatever name was sent."""
     broker = fresh_broker()
     client = connect(version, "garage-door", port=broker.port, username="kari", password=b"pw",
                      keep_alive=33)
@@ -150,11 +151,11 @@ def test_a_life_in_two_lines(fresh_broker, connect, prefix, version):
     goodbye = broker.wait_for_log("^.*client disconnected.*garage-door.*$").group(0)
     name = {3: "3.1", 4: "3.1.1", 5: "5.0"}[version]
     for line in (hello, goodbye):
-        assert "client=garage-door" in line and "user=kari" in line
+        assert "client=garage-door" in line and 'user=""' in line
         assert f"address={address}" in line and f"protocol={name} " in line
     assert "keep_alive=33" in hello
     assert 'reason="the client said goodbye"' in goodbye
-    assert "age_s=0" in goodbye or "age_s=" in goodbye
+    assert re.search(r"age_s=\d+ ", goodbye)
     assert "messages_received=3" in goodbye and "messages_sent=3" in goodbye
     assert "pw" not in broker.log(), "a password is never logged"
 
@@ -219,9 +220,10 @@ def test_what_clients_choose_cannot_forge_a_line(fresh_broker, connect, version,
 
 def test_a_long_name_is_cut(fresh_broker, connect):
     broker = fresh_broker()
-    connect(5, "x" * 200, port=broker.port, username="y" * 5000).disconnect()
-    line = broker.wait_for_log("^.*client disconnected.*$").group(0)
-    assert "x" * 200 in line and "y" * 200 in line and "y" * 300 not in line
+    client = connect(5, "listener", port=broker.port)
+    client.try_subscribe("x/" * 500)
+    line = broker.wait_for_log("^.*subscription refused.*$").group(0)
+    assert "x/" * 100 in line and "x/" * 200 not in line
 
 
 def test_json_lines_are_json(fresh_broker, connect):
@@ -233,7 +235,7 @@ def test_json_lines_are_json(fresh_broker, connect):
     lines = [json.loads(line) for line in broker.log().splitlines()]
     assert all({"time", "level", "event", "message"} <= set(line) for line in lines)
     gone = next(line for line in lines if line["event"] == "disconnected")
-    assert gone["client"] == EVIL and gone["user"] == EVIL and gone["protocol"] == "5.0"
+    assert gone["client"] == EVIL and gone["protocol"] == "5.0"
     assert isinstance(gone["messages_received"], int) and gone["reason"]
 
 
@@ -295,6 +297,18 @@ def test_one_worker_and_many_behave_the_same(fresh_broker, connect, prefix):
         for client in clients:
             got = [client.receive(prefix).payload.decode() for _ in range(5)]
             assert sorted(got) == sorted(one.client_id for one in clients[:5])
+
+
+def test_what_came_before_the_goodbye_is_answered(connect, prefix, version):
+    """A script that writes all it has, DISCONNECT included, and then reads the answers."""
+    client = connect(version, connect=False)
+    client.send_raw(b"".join(mqtt.encode(packet, version) for packet in (
+        Connect(client.client_id), Subscribe(1, [Subscription(prefix, 1)]),
+        Publish(f"{prefix}/1", b"x", 1, packet_id=2), Disconnect())))
+    client.expect(mqtt.Connack, reason=0)
+    client.expect(mqtt.Suback, packet_id=1)
+    client.expect(mqtt.Puback, packet_id=2)
+    client.expect_closed()
 
 
 def test_what_was_sent_before_the_goodbye_is_done(fresh_broker, connect, prefix):
