@@ -166,10 +166,11 @@ class PahoC(Client):
             run([self.programs[0], *self._common(port, version, topic, qos),
                  *(["-f", file] if payload else ["-n"]), *(["-r"] if retain else [])])
 
-    def subscribe(self, port, version, topic_filter, qos=0, will=None, session=None):
+    def subscribe(self, port, version, topic_filter, qos=0, will=None, session=None,
+                  keep_alive=60):
         assert session is None
         words = [self.programs[1], *self._common(port, version, topic_filter, qos), "--verbose",
-                 "--trace", "protocol"]
+                 "--trace", "protocol", "-k", keep_alive]
         if will:
             words += ["--will-topic", will.topic, "--will-payload", will.payload, "--will-qos",
                       will.qos]

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 // MQTT.js as a command: `node mqttjs.js publish|subscribe key=value...`. The words it takes and the
-// lines it prints are described in paho_python.py.
+// lines it prints are described in paho_python.py. Two words more: `times` publishes so often;
+// `aliases`, with version 5, is its Topic Alias Maximum, and has it use those that the broker allows.
 'use strict'
 
 const mqtt = require('mqtt')
@@ -18,6 +19,10 @@ function connectOptions (options) {
   }
   if (version === 5) {
     result.properties = { sessionExpiryInterval: Number(options.expiry ?? '0') }
+    if (options.aliases !== undefined) {
+      result.properties.topicAliasMaximum = Number(options.aliases)
+      result.autoAssignTopicAlias = true
+    }
   }
   if (options.will_topic !== undefined) {
     result.will = {
@@ -38,11 +43,14 @@ function fail (error) {
 function publish (client, options) {
   const payload = require('fs').readFileSync(0)
   const how = { qos: Number(options.qos), retain: options.retain === '1' }
-  client.publish(options.topic, payload, how, (error) => {
+  let missing = Number(options.times ?? '1')
+  const acknowledged = (error) => {
     if (error) fail(error)
+    if (--missing > 0) return
     console.log('published')
     client.end(false)
-  })
+  }
+  for (let left = missing; left > 0; left--) client.publish(options.topic, payload, how, acknowledged)
 }
 
 function subscribe (client, options) {
