@@ -8,6 +8,7 @@
 #include <string.h>
 
 static const struct command commands[] = {
+    {"serve", cmd_serve, "the broker"},
     {"pub", cmd_pub, "send a message"},
     {"sub", cmd_sub, "print messages as they come"},
 };

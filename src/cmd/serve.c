@@ -12,6 +12,13 @@
 #include <stdio.h>
 #include <string.h>
 
+static void flag_name(const struct option_row *row, char *name, size_t size)
+{
+    (void)snprintf(name, size, "%s", row->name);
+    for (char *c = name; *c != 0; c++)
+        *c = *c == '_' ? '-' : *c;
+}
+
 static void print_help(void)
 {
     size_t count;
@@ -26,9 +33,7 @@ static void print_help(void)
     options_set_defaults(&defaults);
     for (size_t i = 0; i < count; i++) {
         char name[64], value[OPTION_TEXT_MAX];
-        (void)snprintf(name, sizeof(name), "%s", rows[i].name);
-        for (char *c = name; *c != 0; c++)
-            *c = *c == '_' ? '-' : *c;
+        flag_name(&rows[i], name, sizeof(name));
         option_show(&defaults, &rows[i], value, sizeof(value));
         printf("  --%-30s %s (%s)\n", name, rows[i].help, value);
     }
@@ -39,8 +44,11 @@ static int unknown_option(const char *name)
     size_t count;
     const struct option_row *rows = option_rows(&count);
     const char *names[64];
-    for (size_t i = 0; i < count; i++)
-        names[i] = rows[i].name;
+    char texts[64][64];
+    for (size_t i = 0; i < count; i++) {
+        flag_name(&rows[i], texts[i], sizeof(texts[i]));
+        names[i] = texts[i];
+    }
     const char *nearest = suggestion_nearest(name, names, count);
     fprintf(stderr, "bud serve: there is no option '--%s'.", name);
     if (nearest != NULL)

@@ -364,6 +364,8 @@ void connection_on_readable(struct connection *connection)
         return;
     if (connection->state >= CONNECTION_CLOSING)
         read_away(connection);
+    else if (connection->worker->stop_by_ms != 0)
+        return; // what is not acknowledged now will be sent again elsewhere
     else if (connection->partial_needed >= OWN_BLOCK_SIZE_MIN)
         read_large(connection);
     else
@@ -448,7 +450,8 @@ void connection_end(struct connection *connection, enum bud_reason reason, const
     connection->why = why;
     if (connection->state == CONNECTION_OPEN) {
         connection_leave_session(connection);
-        if (connection->engine.version == MQTT_5_0 && bud_reason_is_error(reason))
+        if (connection->engine.version == MQTT_5_0 && bud_reason_is_error(reason) &&
+            !connection->disconnected)
             connection_send_disconnect(connection, reason);
     } else {
         if (!connection->connack_sent) // otherwise the refusal was logged with all it knew

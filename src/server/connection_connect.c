@@ -389,7 +389,7 @@ void connection_on_connect(struct connection *connection, const struct packet_co
     if (properties_have(&connect->properties, PROPERTY_AUTHENTICATION_METHOD))
         begin_authentication(connection, connect, raw);
     else
-        open_session(connection, connect, (struct bytes){0}, (struct bytes){0});
+        open_session(connection, connect, connect->user_name, (struct bytes){0});
 }
 
 // Authenticating again on an open connection [MQTT5 4.12.1].
@@ -444,6 +444,8 @@ static void settle_will(struct connection *connection, struct session *session)
     struct worker *worker = connection->worker;
     if (connection->disconnected && connection->reason == BUD_SUCCESS)
         will_forget(session); // [MQTT-3.1.2-10]
+    else if (worker->stop_by_ms != 0)
+        return; // the broker goes, not the client: its will waits for what the client does then
     else if (session->will != NULL && session->will_delay_interval > 0)
         session->will_due_ms = worker->now_ms + (int64_t)session->will_delay_interval * 1000;
     else

@@ -319,7 +319,7 @@ static void on_disconnect(struct connection *connection, const struct packet_dis
         session->expiry_interval = asked < cap ? asked : cap;
     }
     connection->disconnected = true;
-    connection_drop(connection, disconnect->reason, NULL);
+    connection_end(connection, disconnect->reason, NULL); // what is queued for it still goes out
 }
 
 void connection_on_packet(struct connection *connection, const struct packet *packet,

@@ -17,7 +17,8 @@ enum post_kind {
     POST_MESSAGE,    // deliver to these leaves of yours
     POST_MEMBER,     // deliver to this member of a shared subscription, yours
     POST_CONNECTION, // this connection belongs to a session whose home you are
-    POST_STOP,       // say goodbye to your clients and end
+    POST_STOP,       // read no more, and tell the others
+    POST_QUIET,      // I read no more: nothing comes from me after this
 };
 
 struct post {

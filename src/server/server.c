@@ -53,8 +53,8 @@ static int listen_on(struct server *server, char *error)
                          : cause == -EADDRNOTAVAIL || cause == -ENOENT
                              ? "this machine has no such address: see --bind"
                              : "see --port and --bind";
-    (void)snprintf(error, SERVER_ERROR_MAX, "cannot listen on port %u of %s: %s (%s)", (unsigned)options->port,
-                   where, strerror(-cause), remedy);
+    (void)snprintf(error, SERVER_ERROR_MAX, "cannot listen on port %u of %s: %s (%s)",
+                   (unsigned)options->port, where, strerror(-cause), remedy);
     return cause;
 }
 

@@ -14,6 +14,7 @@
 #define CHUNKS_KEPT 64
 #define SCRATCH_KEPT 65536
 #define STOP_TIME_MS 1500
+#define STOP_STEP_MS 10
 
 static void session_ready(void *context, struct session *session)
 {
@@ -201,15 +202,30 @@ void worker_free(struct worker *worker)
     memory_free(worker);
 }
 
+// Stopping takes two steps, so that what was acknowledged is delivered: first nobody reads any more
+// and each tells the others so; who has heard it from all of them has everything that was posted to
+// its clients, and says goodbye.
 static void begin_stop(struct worker *worker)
 {
     worker->stop_by_ms = worker->now_ms + STOP_TIME_MS;
     listener_unwatch(worker);
+    while (worker->pending.first != NULL)
+        connection_drop(worker->pending.first, BUD_SERVER_SHUTTING_DOWN, NULL);
+    for (uint32_t i = 0; i < worker->server->worker_count; i++) {
+        if (i == worker->number)
+            continue;
+        struct post *post = memory_new(sizeof(*post));
+        post->kind = POST_QUIET;
+        worker_post(worker, i, post);
+    }
+}
+
+static void say_goodbye(struct worker *worker)
+{
     const char *reference = worker->server->options.server_reference;
     enum bud_reason reason = reference[0] != 0 ? BUD_USE_ANOTHER_SERVER : BUD_SERVER_SHUTTING_DOWN;
-    while (worker->pending.first != NULL)
-        connection_drop(worker->pending.first, reason, NULL);
     struct connection *next;
+    worker->said_goodbye = true;
     for (struct connection *connection = worker->connections.first; connection != NULL;
          connection = next) {
         next = connection->next;
@@ -230,6 +246,7 @@ static void handle_post(struct worker *worker, struct post *post)
     case POST_MEMBER: router_deliver_member(&worker->router, post->message, post->member); break;
     case POST_CONNECTION: connection_arrive(post->connection, worker); break;
     case POST_STOP: begin_stop(worker); break;
+    case POST_QUIET: worker->quiet_count++; break;
     }
     message_unref(post->message);
     memory_free(post);
@@ -287,7 +304,8 @@ static int time_to_wait(const struct worker *worker)
 {
     if (worker->dirty_first != NULL)
         return 0;
-    int64_t due_ms = worker->checked_ms + 1000;
+    int64_t due_ms =
+        worker->stop_by_ms != 0 ? worker->now_ms + STOP_STEP_MS : worker->checked_ms + 1000;
     int64_t timer_ms = timer_wheel_next_ms(worker->wheel);
     if (timer_ms >= 0 && timer_ms < due_ms)
         due_ms = timer_ms;
@@ -314,13 +332,15 @@ static void handle_events(struct worker *worker, const struct loop_event *events
     }
 }
 
-static void finish_stop(struct worker *worker)
+static void go_on_stopping(struct worker *worker)
 {
+    bool all_quiet = worker->quiet_count + 1 >= worker->server->worker_count;
+    if (!worker->said_goodbye && (all_quiet || worker->now_ms >= worker->stop_by_ms))
+        say_goodbye(worker);
     if (worker->connections.first != NULL && worker->now_ms < worker->stop_by_ms)
         return;
     while (worker->connections.first != NULL)
         connection_drop(worker->connections.first, BUD_SERVER_SHUTTING_DOWN, NULL);
-    free_closed(worker);
     worker->stopped = true;
 }
 
@@ -342,14 +362,14 @@ bool worker_turn(struct worker *worker)
         shedding_check(worker);
         chunk_pool_trim(&worker->chunks, CHUNKS_KEPT);
     }
+    if (worker->stop_by_ms != 0)
+        go_on_stopping(worker);
     // Posts leave before sockets are written: who reacts to an acknowledgement finds its effect
     // posted already.
     send_posts(worker);
     flush_dirty(worker);
     send_posts(worker);
     free_closed(worker);
-    if (worker->stop_by_ms != 0)
-        finish_stop(worker);
     epoch_quiescent(epoch, worker->number);
     epoch_offline(epoch, worker->number); // between turns it holds nothing
     return !worker->stopped;

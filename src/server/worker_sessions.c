@@ -82,7 +82,8 @@ struct session *worker_try_new_session(struct worker *worker, struct bytes clien
 void worker_end_session(struct worker *worker, struct session *session)
 {
     // A will that still waits for its delay is due when the session ends [MQTT-3.1.3-9].
-    will_publish(session, worker->now_ms);
+    if (worker->stop_by_ms == 0)
+        will_publish(session, worker->now_ms);
     timer_cancel(worker->wheel, &session->timer);
     map_remove(&worker->sessions, session->client_id);
     atomic_fetch_sub_explicit(&worker->server->session_count, 1, memory_order_relaxed);
