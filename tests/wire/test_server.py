@@ -136,8 +136,7 @@ def test_a_client_that_does_not_read_cannot_hold_up_the_end(fresh_broker, connec
 # -------------------------------------------------------------------------------------- log lines
 
 def test_a_life_in_two_lines(fresh_broker, connect, prefix, version):
-    """Who, from where, speaking what; and in the end why, how old, and how much. The user is who
-    was checked to be it: without users defined, nobody, whatever name was sent."""
+    """Who, from where, speaking what; and in the end why, how old, and how much."""
     broker = fresh_broker()
     client = connect(version, "garage-door", port=broker.port, username="kari", password=b"pw",
                      keep_alive=33)
@@ -151,7 +150,7 @@ def test_a_life_in_two_lines(fresh_broker, connect, prefix, version):
     goodbye = broker.wait_for_log("^.*client disconnected.*garage-door.*$").group(0)
     name = {3: "3.1", 4: "3.1.1", 5: "5.0"}[version]
     for line in (hello, goodbye):
-        assert "client=garage-door" in line and 'user=""' in line
+        assert "client=garage-door" in line and "user=kari" in line
         assert f"address={address}" in line and f"protocol={name} " in line
     assert "keep_alive=33" in hello
     assert 'reason="the client said goodbye"' in goodbye
@@ -220,6 +219,9 @@ def test_what_clients_choose_cannot_forge_a_line(fresh_broker, connect, version,
 
 def test_a_long_name_is_cut(fresh_broker, connect):
     broker = fresh_broker()
+    connect(5, "x" * 200, port=broker.port, username="y" * 5000).disconnect()
+    line = broker.wait_for_log("^.*client disconnected.*$").group(0)
+    assert "x" * 200 in line and "y" * 200 in line and "y" * 300 not in line
     client = connect(5, "listener", port=broker.port)
     client.try_subscribe("x/" * 500)
     line = broker.wait_for_log("^.*subscription refused.*$").group(0)
@@ -235,7 +237,7 @@ def test_json_lines_are_json(fresh_broker, connect):
     lines = [json.loads(line) for line in broker.log().splitlines()]
     assert all({"time", "level", "event", "message"} <= set(line) for line in lines)
     gone = next(line for line in lines if line["event"] == "disconnected")
-    assert gone["client"] == EVIL and gone["protocol"] == "5.0"
+    assert gone["client"] == EVIL and gone["user"] == EVIL and gone["protocol"] == "5.0"
     assert isinstance(gone["messages_received"], int) and gone["reason"]
 
 
