@@ -24,6 +24,7 @@ VERSIONS = {3: "3.1", 4: "3.1.1", 5: "5.0"}
 def pytest_configure(config):
     config.addinivalue_line("markers", "slow: needs a release build (BUD_RELEASE) or much time")
     config.addinivalue_line("markers", "memory: measures RSS, so it needs BUD_RELEASE")
+    config.addinivalue_line("markers", "proves(version, number...): see tools/ledger")
 
 
 def pytest_collection_modifyitems(items):
