@@ -116,7 +116,7 @@ def test_retained_and_queued_messages_carry_the_identifier_too(connect, new_id, 
     client = connect(5, name, **durable(5))
     client.subscribe(f"{prefix}/#", qos=1, properties={"subscription_identifier": 9})
     client.receive(f"{prefix}/kept", retain=True, properties={"subscription_identifier": [9]})
-    client.abort()
+    client.disconnect()
     publisher.publish(f"{prefix}/missed", "x", qos=1)
     back = connect(5, name, **durable(5))
     back.receive(f"{prefix}/missed", properties={"subscription_identifier": [9]})
@@ -277,7 +277,7 @@ def test_properties_of_retained_queued_and_will_messages(connect, new_id, prefix
     client = connect(5, name, **durable(5))
     client.subscribe(f"{prefix}/#", qos=1)
     assert client.receive(f"{prefix}/kept").properties == ALL_PROPERTIES
-    client.abort()
+    client.disconnect()
     publisher.publish(f"{prefix}/missed", "x", qos=1, properties=ALL_PROPERTIES)
     back = connect(5, name, **durable(5))
     assert back.receive(f"{prefix}/missed").properties == ALL_PROPERTIES

@@ -102,9 +102,9 @@ def test_stopping_under_load_delivers_what_was_acknowledged(fresh_broker, connec
     idle = [connect(5, port=broker.port) for _ in range(50)]
     thread = threading.Thread(target=flood, args=(broker.port, prefix, acknowledged))
     thread.start()
-    for _ in range(200):
+    for number in range(200):
         for subscriber in subscribers:
-            subscriber.expect(Publish)
+            subscriber.expect(Publish, payload=str(number))
     broker.signal(signal.SIGTERM)
     status = broker.wait(2 if IS_RELEASE else STOP_SECONDS)
     thread.join()
@@ -112,7 +112,7 @@ def test_stopping_under_load_delivers_what_was_acknowledged(fresh_broker, connec
     for client in idle:
         client.expect_closed(Reason.SERVER_SHUTTING_DOWN)
     for subscriber in subscribers:
-        data, last = subscriber.read_to_end(), -1
+        data, last = subscriber.read_to_end(), 199
         while data:
             end = mqtt.read_header(data)[2]
             packet = mqtt.decode(data[:end], subscriber.version)
