@@ -82,6 +82,9 @@ static enum bud_reason check_will(const struct connection *connection,
     if (will->topic.size > options->topic_bytes_max ||
         topic_level_count(will->topic) > options->topic_levels_max)
         return BUD_TOPIC_NAME_INVALID;
+    if (will->properties.user_property_count > options->user_properties_max ||
+        will->properties.raw.size > options->property_bytes_max)
+        return BUD_QUOTA_EXCEEDED; // as for any other message
     if (will->properties.payload_format_indicator == 1 && !utf8_well_formed(will->payload))
         return BUD_PAYLOAD_FORMAT_INVALID;
     return BUD_SUCCESS;

@@ -322,7 +322,8 @@ static bool put_message(struct connection *connection, const struct session_outg
     size_t size = packet_publish_size(connection->engine.version, &publish);
     if (size > connection->packet_size_max)
         return false; // [MQTT-3.1.2-24] [MQTT-3.1.2-25]
-    if (connection->alias_out_max > 0) {
+    // Not at QoS 2: MQTT.js keeps such a packet until PUBREL and then shows it without a topic.
+    if (connection->alias_out_max > 0 && publish.qos < 2) {
         fill_alias(connection, &publish);
         size = packet_publish_size(connection->engine.version, &publish);
     }
