@@ -421,15 +421,15 @@ void connection_move_to(struct connection *connection, uint32_t home, struct byt
 void connection_arrive(struct connection *connection, struct worker *worker)
 {
     ASSERT(!connection->dirty);
-    connection->moving = false;
     link_in(connection, worker);
     engine_init(&connection->engine, ENGINE_SERVER,
                 (uint32_t)worker->server->options.connect_packet_bytes_max);
     if (worker->stop_by_ms != 0 ||
         loop_watch(worker->loop, connection->fd, LOOP_READ, connection) < 0) {
-        connection_drop(connection, BUD_SERVER_SHUTTING_DOWN, NULL);
+        connection_drop(connection, BUD_SERVER_SHUTTING_DOWN, NULL); // it never arrived
         return;
     }
+    connection->moving = false;
     timer_set(worker->wheel, &connection->timer,
               connection->accepted_ms + (int64_t)worker->server->options.connect_timeout_s * 1000);
     // Taken out first: what is handled may put something aside again.
@@ -487,7 +487,8 @@ void connection_drop(struct connection *connection, enum bud_reason reason, cons
     if (connection->wants_write)
         worker->blocked_count--;
     timer_cancel(worker->wheel, &connection->timer);
-    loop_unwatch(worker->loop, connection->fd);
+    if (!connection->moving)
+        loop_unwatch(worker->loop, connection->fd);
     net_close(connection->fd);
     link_out(connection);
     atomic_fetch_sub_explicit(&worker->server->connection_count, 1, memory_order_relaxed);
