@@ -93,19 +93,18 @@ def test_clients_cannot_write_it(watcher, connect, sys_broker, version):
     assert watcher.receive(retain=True).payload != b"lie"
 
 
-def test_connected_and_disconnected_clients(watcher, connect, new_id, sys_broker):
-    connected = number(watcher, "clients/connected")
-    total = number(watcher, "clients/total")
-    guest = connect(5, new_id(), port=sys_broker.port, clean=False,
-                    properties={"session_expiry_interval": 3600})
-    wait_for_value(watcher, "clients/connected", lambda value: float(value) == connected + 1)
-    wait_for_value(watcher, "clients/active", lambda value: float(value) == connected + 1)
-    away = number(watcher, "clients/disconnected")
+def test_connected_and_disconnected_clients(fresh_broker, connect):
+    port = fresh_broker("--sys-interval", "1").port  # where nobody else comes and goes
+    watcher = connect(5, port=port)
+
+    def expect_counts(**counts):
+        for name, count in counts.items():
+            wait_for_value(watcher, f"clients/{name}", lambda value: float(value) == count)
+    expect_counts(connected=1, active=1, disconnected=0, total=1)
+    guest = connect(5, port=port, clean=False, properties={"session_expiry_interval": 3600})
+    expect_counts(connected=2, active=2, disconnected=0, total=2, maximum=2)
     guest.disconnect()
-    wait_for_value(watcher, "clients/disconnected", lambda value: float(value) == away + 1)
-    wait_for_value(watcher, "clients/inactive", lambda value: float(value) == away + 1)
-    wait_for_value(watcher, "clients/total", lambda value: float(value) == total + 1)
-    assert number(watcher, "clients/maximum") >= total + 1
+    expect_counts(connected=1, active=1, disconnected=1, inactive=1, total=2, maximum=2)
 
 
 def test_messages_are_counted(watcher, connect, sys_broker, prefix):
