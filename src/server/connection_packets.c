@@ -114,24 +114,36 @@ static struct message *make_message(struct connection *connection,
     return message;
 }
 
-static enum bud_reason accept_message(struct connection *connection,
-                                      const struct packet_publish *publish, struct bytes topic,
-                                      struct buffer *storage, const char **ret_cause)
+// Passes the message on, once it is judged and has memory.
+static enum bud_reason spread_message(struct connection *connection, struct message *message,
+                                      const char **ret_cause)
 {
     struct worker *worker = connection->worker;
-    enum bud_reason reason = judge(connection, publish, topic, ret_cause);
-    if (bud_reason_is_error(reason))
-        return reason;
-    struct message *message = make_message(connection, publish, topic, storage);
     if (message == NULL) {
         counter_add(&worker->counters, COUNTER_REFUSED_MEMORY, 1);
         *ret_cause = "no memory (memory_limit)";
         return BUD_QUOTA_EXCEEDED;
     }
-    reason = router_publish(&worker->router, message);
+    enum bud_reason reason = router_publish(&worker->router, message);
     if (bud_reason_is_error(reason))
         *ret_cause =
             "no room to retain it (max_retained_messages, max_retained_bytes) or no memory";
+    return reason;
+}
+
+static enum bud_reason accept_message(struct connection *connection,
+                                      const struct packet_publish *publish, struct bytes topic,
+                                      struct buffer *storage, const char **ret_cause)
+{
+    struct message *message = NULL;
+    enum bud_reason reason = judge(connection, publish, topic, ret_cause);
+    if (!bud_reason_is_error(reason)) {
+        message = make_message(connection, publish, topic, storage);
+        reason = spread_message(connection, message, ret_cause);
+    }
+    // Here and not later: a large message took the block over that the topic lies in.
+    if (bud_reason_is_error(reason))
+        log_refused_publish(connection, topic, *ret_cause, publish->payload.size);
     message_unref(message);
     return reason;
 }
@@ -181,11 +193,11 @@ static void on_publish(struct connection *connection, const struct packet_publis
     if (publish->qos == 2 && !session_incoming_begin(session, publish->packet_id, &duplicate)) {
         cause = "no memory";
         reason = BUD_QUOTA_EXCEEDED;
+        log_refused_publish(connection, topic, cause, publish->payload.size);
     } else {
         reason = accept_message(connection, publish, topic, storage, &cause);
     }
     if (bud_reason_is_error(reason)) {
-        log_refused_publish(connection, topic, cause, publish->payload.size);
         // A refused QoS 2 message has no PUBREL to come [MQTT-4.3.3-9]; 3.x goes through the
         // motions.
         if (publish->qos == 2 && connection->engine.version == MQTT_5_0)
