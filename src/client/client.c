@@ -256,6 +256,11 @@ struct client_status client_unsubscribe(struct client *client,
     return sent(client, send_packet(client, &writer));
 }
 
+void client_withhold(struct client *client)
+{
+    client->owed_type = 0;
+}
+
 struct client_status client_disconnect(struct client *client, enum bud_reason reason)
 {
     int error = 0;

@@ -110,6 +110,10 @@ struct client_status client_next(struct client *client, int timeout_ms,
 // Messages published with QoS 1 or 2 that were not answered yet.
 size_t client_unanswered(const struct client *client);
 
+// The message that is out could not be dealt with after all: it is not acknowledged, so the server
+// sends it again to the session's next connection. Only leaving makes sense after this.
+void client_withhold(struct client *client);
+
 // Acknowledges the message that is out, says DISCONNECT (reason: BUD_SUCCESS, or
 // BUD_DISCONNECT_WITH_WILL), and closes. Nothing is waited for but the bytes to leave.
 struct client_status client_disconnect(struct client *client, enum bud_reason reason);

@@ -452,6 +452,18 @@ static void test_disconnect_acknowledges_the_last_message(void **state)
     assert_int_equal(client_disconnect(&fixture->client, BUD_SUCCESS).error, -ENOTCONN);
 }
 
+static void test_a_withheld_acknowledgement_is_not_sent(void **state)
+{
+    struct fixture *fixture = *state;
+
+    open_connection(fixture, MQTT_3_1_1);
+    SAY(fixture, "\x32\6\0\1a\0\5x");
+    assert_int_equal(next(fixture).type, CLIENT_MESSAGE);
+    client_withhold(&fixture->client);
+    assert_true(client_ok(client_disconnect(&fixture->client, BUD_SUCCESS)));
+    SENT(fixture, "\xE0\0");
+}
+
 static void test_qos_2_is_delivered_once(void **state)
 {
     struct fixture *fixture = *state;
@@ -623,6 +635,7 @@ int main(void)
         TEST(test_subscribe),
         TEST(test_a_message_is_acknowledged_when_the_caller_comes_back),
         TEST(test_disconnect_acknowledges_the_last_message),
+        TEST(test_a_withheld_acknowledgement_is_not_sent),
         TEST(test_qos_2_is_delivered_once),
         TEST(test_pubrel_of_an_unknown_message),
         TEST(test_a_message_outlives_what_is_read_meanwhile),

@@ -254,8 +254,9 @@ static bool is_wanted(const struct sub *sub, const struct packet_publish *messag
 enum { GO_ON = -1 }; // otherwise what to end with
 
 // A reader that has seen enough (`| head`) is no failure.
-static int complain_unwritten(const struct sub *sub)
+static int complain_unwritten(struct sub *sub)
 {
+    client_withhold(&sub->connection.client); // nobody has seen it
     if (errno == EPIPE)
         return EXIT_DONE;
     connection_complain(&sub->connection, "cannot write to standard output: %s", strerror(errno));
