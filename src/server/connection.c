@@ -209,7 +209,8 @@ static bool is_reading(const struct connection *connection)
     return connection->state <= CONNECTION_OPEN && !connection->moving;
 }
 
-static void engine_failed(struct connection *connection, const struct engine_step *step)
+static void engine_failed(struct connection *connection, const struct engine_step *step,
+                          const struct packet *packet)
 {
     struct counters *counters = &connection->worker->counters;
     if (step->reason == BUD_PACKET_TOO_LARGE)
@@ -221,8 +222,10 @@ static void engine_failed(struct connection *connection, const struct engine_ste
     bool answer = connection->state == CONNECTION_ACCEPTED && step->type == PACKET_CONNECT &&
                   (connection->engine.version == MQTT_5_0 ||
                    step->reason == BUD_UNSUPPORTED_PROTOCOL_VERSION);
-    if (answer)
+    if (answer) {
+        connection_note_limits(connection, &packet->connect); // as far as it was decoded
         connection_send_connack(connection, &(struct packet_connack){.reason = step->reason});
+    }
     connection_end(connection, step->reason, NULL);
 }
 
@@ -265,7 +268,7 @@ static struct bytes handle_input(struct connection *connection, struct bytes inp
             return input;
         }
         if (step.result == ENGINE_ERROR) {
-            engine_failed(connection, &step);
+            engine_failed(connection, &step, &packet);
             break;
         }
         struct bytes raw = bytes_make(input.data, step.consumed);

@@ -115,7 +115,8 @@ void connection_linger(struct connection *connection);
 void connection_move_to(struct connection *connection, uint32_t home, struct bytes raw);
 
 // connection_output.c: packets of ours. Each is queued and the connection marked dirty.
-void connection_send_connack(struct connection *connection, const struct packet_connack *connack);
+// False: it is larger than the client takes, and was not sent.
+bool connection_send_connack(struct connection *connection, const struct packet_connack *connack);
 void connection_send_ack(struct connection *connection, uint8_t type, uint16_t packet_id,
                          enum bud_reason reason);
 void connection_send_suback(struct connection *connection, uint8_t type, uint16_t packet_id,
@@ -128,6 +129,9 @@ void connection_send_pingresp(struct connection *connection);
 void connection_on_connect(struct connection *connection, const struct packet_connect *connect,
                            struct bytes raw);
 void connection_on_auth(struct connection *connection, const struct packet_auth *auth);
+
+// Notes what the client can take; it holds for the refusal of this CONNECT too [MQTT-3.2.2-19].
+void connection_note_limits(struct connection *connection, const struct packet_connect *connect);
 
 // Ends the network side of the session: the will, the session's own end, the log line.
 void connection_leave_session(struct connection *connection);

@@ -146,15 +146,21 @@ static uint16_t receive_maximum_of(const struct connection *connection,
     return connect->properties.receive_maximum < own ? connect->properties.receive_maximum : own;
 }
 
-static void note_client(struct connection *connection, const struct packet_connect *connect)
+void connection_note_limits(struct connection *connection, const struct packet_connect *connect)
 {
-    const struct options *options = &connection->worker->server->options;
     const struct properties *properties = &connect->properties;
     connection->declined_problem_information =
         properties_have(properties, PROPERTY_REQUEST_PROBLEM_INFORMATION) &&
         properties->request_problem_information == 0;
-    if (properties_have(properties, PROPERTY_MAXIMUM_PACKET_SIZE))
+    if (properties_have(properties, PROPERTY_MAXIMUM_PACKET_SIZE) &&
+        properties->maximum_packet_size > 0)
         connection->packet_size_max = properties->maximum_packet_size;
+}
+
+static void note_client(struct connection *connection, const struct packet_connect *connect)
+{
+    const struct options *options = &connection->worker->server->options;
+    const struct properties *properties = &connect->properties;
     connection->alias_out_max = properties->topic_alias_maximum < options->topic_alias_max
                                     ? properties->topic_alias_maximum
                                     : (uint16_t)options->topic_alias_max;
@@ -221,7 +227,8 @@ static void fill_limits(const struct connection *connection, const struct packet
     properties->present |= present;
 }
 
-static void welcome(struct connection *connection, const struct packet_connect *connect,
+// False: what CONNACK has to say is larger than the client takes [MQTT-3.1.2-24].
+static bool welcome(struct connection *connection, const struct packet_connect *connect,
                     bool session_present, struct bytes auth_data)
 {
     uint8_t text[2 * OPTION_TEXT_MAX];
@@ -246,7 +253,7 @@ static void welcome(struct connection *connection, const struct packet_connect *
                 properties->present |= UINT64_C(1) << PROPERTY_AUTHENTICATION_DATA;
         }
     }
-    connection_send_connack(connection, &connack);
+    return connection_send_connack(connection, &connack);
 }
 
 // Whoever holds the session now has to go: its will is on its way before the newcomer's CONNACK
@@ -317,8 +324,13 @@ static void open_session(struct connection *connection, const struct packet_conn
         timer_set(worker->wheel, &connection->timer, worker->now_ms + connection->keep_alive_ms);
     else
         timer_cancel(worker->wheel, &connection->timer);
-    welcome(connection, connect, session_present, auth_data);
+    bool is_welcome = welcome(connection, connect, session_present, auth_data);
     connection_log_connected(connection, session_present);
+    if (!is_welcome) {
+        will_forget(session); // nobody was told that it was accepted
+        connection_drop(connection, BUD_PACKET_TOO_LARGE,
+                        "its Maximum Packet Size has no room for CONNACK");
+    }
 }
 
 // One step of enhanced authentication during CONNECT; goes on with the session when the mechanism
@@ -379,6 +391,7 @@ void connection_on_connect(struct connection *connection, const struct packet_co
                            struct bytes raw)
 {
     const char *why = NULL;
+    connection_note_limits(connection, connect);
     enum bud_reason reason = check(connection, connect, &why);
     if (reason != BUD_SUCCESS) {
         refuse(connection, connect, reason, why);

@@ -34,7 +34,7 @@ static uint8_t *try_room(struct connection *connection, size_t size)
 static void commit(struct connection *connection, const struct writer *writer, uint8_t type)
 {
     ASSERT(!writer->bad);
-    if (writer->size > connection->packet_size_max && type != PACKET_CONNACK)
+    if (writer->size > connection->packet_size_max)
         return; // [MQTT-3.1.2-24]: the rest of the protocol goes on without it
     output_wrote(&connection->output, writer->size);
     count_sent(connection, type);
@@ -51,18 +51,34 @@ static void add_reason_string(const struct connection *connection, enum bud_reas
     properties->present |= UINT64_C(1) << PROPERTY_REASON_STRING;
 }
 
-void connection_send_connack(struct connection *connection, const struct packet_connack *connack)
+// Too large for the client with its words? Then they go, and it is written again [MQTT-3.2.2-19]
+// [MQTT-3.4.2-2] [MQTT-3.5.2-2] [MQTT-3.6.2-2] [MQTT-3.7.2-2] [MQTT-3.14.2-3].
+static bool take_words_out(const struct connection *connection, const struct writer *writer,
+                           struct properties *properties)
+{
+    if (writer->size <= connection->packet_size_max ||
+        !properties_have(properties, PROPERTY_REASON_STRING))
+        return false;
+    properties->present &= ~(UINT64_C(1) << PROPERTY_REASON_STRING);
+    return true;
+}
+
+bool connection_send_connack(struct connection *connection, const struct packet_connack *connack)
 {
     uint8_t *room = try_room(connection, CHUNK_SIZE);
     if (room == NULL)
-        return;
+        return true; // the flush finds it
     struct packet_connack full = *connack;
     if (bud_reason_is_error(full.reason) && full.properties.present == 0)
         add_reason_string(connection, full.reason, &full.properties);
-    struct writer writer = writer_of(room, CHUNK_SIZE);
-    packet_encode_connack(&writer, connection->engine.version, &full);
+    struct writer writer;
+    do {
+        writer = writer_of(room, CHUNK_SIZE);
+        packet_encode_connack(&writer, connection->engine.version, &full);
+    } while (take_words_out(connection, &writer, &full.properties));
     connection->connack_sent = true;
     commit(connection, &writer, PACKET_CONNACK);
+    return writer.size <= connection->packet_size_max;
 }
 
 void connection_send_ack(struct connection *connection, uint8_t type, uint16_t packet_id,
@@ -78,8 +94,11 @@ void connection_send_ack(struct connection *connection, uint8_t type, uint16_t p
     ack.properties.user = (struct bytes){0};
     if (connection->engine.version == MQTT_5_0)
         add_reason_string(connection, reason, &ack.properties);
-    struct writer writer = writer_of(room, 256);
-    packet_encode_ack(&writer, connection->engine.version, type, &ack);
+    struct writer writer;
+    do {
+        writer = writer_of(room, 256);
+        packet_encode_ack(&writer, connection->engine.version, type, &ack);
+    } while (take_words_out(connection, &writer, &ack.properties));
     commit(connection, &writer, type);
 }
 
@@ -109,6 +128,8 @@ void connection_send_suback(struct connection *connection, uint8_t type, uint16_
     uint8_t version = connection->engine.version;
     struct writer writer = writer_counting();
     packet_encode_suback(&writer, version, type, &suback);
+    if (writer.size > connection->packet_size_max)
+        return; // [MQTT-3.1.2-24]
     if (writer.size > CHUNK_SIZE) {
         send_long_suback(connection, type, &suback, writer.size);
         return;
@@ -133,8 +154,11 @@ void connection_send_disconnect(struct connection *connection, enum bud_reason r
         disconnect.properties.server_reference = bytes_make(reference, strlen(reference));
         disconnect.properties.present |= UINT64_C(1) << PROPERTY_SERVER_REFERENCE;
     }
-    struct writer writer = writer_of(room, 1024);
-    packet_encode_disconnect(&writer, connection->engine.version, &disconnect);
+    struct writer writer;
+    do {
+        writer = writer_of(room, 1024);
+        packet_encode_disconnect(&writer, connection->engine.version, &disconnect);
+    } while (take_words_out(connection, &writer, &disconnect.properties));
     commit(connection, &writer, PACKET_DISCONNECT);
 }
 
