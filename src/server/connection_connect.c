@@ -427,7 +427,8 @@ static void authenticate_again(struct connection *connection, const struct packe
     if (reason == BUD_CONTINUE_AUTHENTICATION || reason == BUD_SUCCESS)
         connection_send_auth(connection, reason, answer);
     else
-        connection_end(connection, reason, "authenticating again failed"); // [MQTT-4.12.1-2]
+        // [MQTT-4.12.1-2]; what a mechanism says to a CONNECT need not be a reason of DISCONNECT
+        connection_end(connection, BUD_NOT_AUTHORIZED, "authenticating again failed");
 }
 
 void connection_on_auth(struct connection *connection, const struct packet_auth *auth)
