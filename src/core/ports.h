@@ -20,27 +20,30 @@ struct access_port {
     bool (*may_subscribe)(void *context, const struct session *session, struct bytes filter);
 };
 
-// What must survive a crash is handed over in the turn that changes it; acknowledgements wait for
-// `commit`. The broker keeps all of it in memory as well, so a store only ever writes while the
-// broker runs.
+// What must survive a crash is handed over in the turn that changes it; acknowledgements wait until
+// it is on the disk (server/ journal.h). The broker keeps all of it in memory as well, so these
+// calls only tell. All NULL: nothing is kept.
 struct store_port {
+    bool keeps; // the functions are there
     void *context;
     void (*session_put)(void *context, const struct session *session);
     void (*session_remove)(void *context, const struct session *session);
     void (*subscription_put)(void *context, const struct session *session, struct bytes filter,
                              const struct subscription *subscription);
     void (*subscription_remove)(void *context, const struct session *session, struct bytes filter);
-    void (*delivery_put)(void *context, const struct session *session,
-                         const struct delivery *delivery); // queued, QoS 1 or 2
+    // `delivery` has its number; the store may set its mark.
+    void (*delivery_put)(void *context, const struct session *session, struct delivery *delivery);
     void (*delivery_sent)(void *context, const struct session *session,
-                          const struct delivery *delivery, uint16_t packet_id); // in flight now
+                          const struct delivery *delivery, uint16_t packet_id);
     void (*delivery_released)(void *context, const struct session *session,
-                              uint16_t packet_id); // PUBREC came
+                              const struct delivery *delivery, uint16_t packet_id);
     void (*delivery_remove)(void *context, const struct session *session,
-                            const struct delivery *delivery); // done with or dropped
+                            const struct delivery *delivery); // delivered, passed on or dropped
     void (*incoming_put)(void *context, const struct session *session, uint16_t packet_id);
     void (*incoming_remove)(void *context, const struct session *session, uint16_t packet_id);
-    void (*retained_put)(void *context, const struct message *message); // empty payload: removed
+    void (*retained_put)(void *context, struct message *message); // empty payload: removed
+    void (*will_put)(void *context, const struct session *session);
+    void (*will_remove)(void *context, const struct session *session);
 };
 
 struct ports {

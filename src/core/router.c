@@ -26,12 +26,17 @@ bool router_may_read(const struct router *router, const struct session *session,
     return access->may_read == NULL || access->may_read(access->context, session, topic);
 }
 
+static bool is_system_topic(struct bytes topic)
+{
+    return topic.size >= 4 && memcmp(topic.data, "$SYS", 4) == 0 &&
+           (topic.size == 4 || topic.data[4] == '/');
+}
+
 bool router_may_write(const struct router *router, const struct session *session,
                       struct bytes topic)
 {
     // The broker's own namespace is never a client's to write, whatever the access rules say.
-    if (topic.size >= 4 && memcmp(topic.data, "$SYS", 4) == 0 &&
-        (topic.size == 4 || topic.data[4] == '/'))
+    if (is_system_topic(topic))
         return false;
     const struct access_port *access = router->access;
     return access->may_write == NULL || access->may_write(access->context, session, topic);
@@ -269,7 +274,7 @@ enum bud_reason router_publish(struct router *router, struct message *message)
             counter_add(router->counters, COUNTER_REFUSED_RETAINED, 1);
             return reason;
         }
-        if (router->store->retained_put != NULL)
+        if (router->store->keeps && !is_system_topic(message_topic(message)))
             router->store->retained_put(router->store->context, message);
     }
     if (!index_match(router->index, message_topic(message), &router->hits) ||

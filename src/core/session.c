@@ -103,6 +103,8 @@ void session_free(struct session *session)
 {
     ASSERT(session->connection == NULL && !timer_is_set(&session->timer));
     struct router *router = session->router;
+    // One word to the store for all that follows.
+    session_end_storage(session);
     // Leave the groups first, so that nothing that is passed on comes back here.
     remove_subscriptions(session);
     drop_all(session, &session->fleeting, COUNTER_DROPPED_SESSION_ENDED);
@@ -111,8 +113,6 @@ void session_free(struct session *session)
     packet_id_set_done(&session->incoming);
     message_unref(session->will);
     counter_subtract(router->counters, COUNTER_SESSIONS, 1);
-    if (router->store->session_remove != NULL)
-        router->store->session_remove(router->store->context, session);
     budget_give(router->budget, sizeof(*session) + session->client_id.size + session->user.size);
     memory_free(session);
 }
@@ -127,8 +127,6 @@ bool session_try_attach(struct session *session, void *connection, uint8_t versi
     session->version = version;
     session->receive_maximum = receive_maximum;
     shares_set_online(session, true);
-    if (session->router->store->session_put != NULL)
-        session->router->store->session_put(session->router->store->context, session);
     return true;
 }
 
@@ -146,7 +144,7 @@ static void pass_on_shared(struct session *session)
             !router_pass_on(session->router, slot->delivery.message, extra->member, true))
             continue;
         struct delivery delivery = inflight_remove(inflight, slot);
-        outgoing_finish(&delivery);
+        outgoing_finish(session, &delivery);
     }
     for (uint32_t left = session->lasting.count; left > 0; left--) {
         struct delivery delivery = queue_pop(&session->lasting);
@@ -166,8 +164,23 @@ void session_detach(struct session *session, int64_t now_ms)
         shares_set_online(session, false);
         pass_on_shared(session);
     }
-    if (session->router->store->session_put != NULL)
-        session->router->store->session_put(session->router->store->context, session);
+}
+
+void session_keep(struct session *session)
+{
+    const struct store_port *store = session->router->store;
+    if (!store->keeps || (!session->stored && !session_is_durable(session)))
+        return;
+    session->stored = true;
+    store->session_put(store->context, session);
+}
+
+void session_end_storage(struct session *session)
+{
+    const struct store_port *store = session->router->store;
+    if (session->stored || session->will_stored)
+        store->session_remove(store->context, session);
+    session->stored = session->will_stored = false;
 }
 
 void shares_set_online(struct session *session, bool online)
@@ -268,7 +281,7 @@ enum bud_reason session_subscribe(struct session *session, struct bytes whole,
     subscription->options = options;
     subscription->identifier = identifier;
     const struct store_port *store = session->router->store;
-    if (store->subscription_put != NULL)
+    if (session->stored)
         store->subscription_put(store->context, session, whole, subscription);
     bool wants_retained = group.size == 0 && options.retain_handling != 2 &&
                           !(options.retain_handling == 1 && existed);
@@ -287,7 +300,7 @@ enum bud_reason session_unsubscribe(struct session *session, struct bytes filter
         session->shared_count--;
     remove_subscription(session, subscription);
     const struct store_port *store = session->router->store;
-    if (store->subscription_remove != NULL)
+    if (session->stored)
         store->subscription_remove(store->context, session, filter);
     return BUD_SUCCESS;
 }
@@ -300,7 +313,7 @@ bool session_incoming_begin(struct session *session, uint16_t packet_id, bool *r
     if (!packet_id_set_try_add(&session->incoming, packet_id))
         return false;
     const struct store_port *store = session->router->store;
-    if (store->incoming_put != NULL)
+    if (session->stored)
         store->incoming_put(store->context, session, packet_id);
     return true;
 }
@@ -310,7 +323,7 @@ bool session_incoming_end(struct session *session, uint16_t packet_id)
     if (!packet_id_set_remove(&session->incoming, packet_id))
         return false;
     const struct store_port *store = session->router->store;
-    if (store->incoming_remove != NULL)
+    if (session->stored)
         store->incoming_remove(store->context, session, packet_id);
     return true;
 }

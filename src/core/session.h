@@ -56,6 +56,11 @@ struct session {
     uint32_t will_delay_interval;  // seconds
     uint32_t expiry_interval;      // seconds after the connection ended; SESSION_NEVER_EXPIRES
 
+    bool stored;          // the store has it, and is told what changes
+    bool will_stored;     // likewise its will
+    bool only_for_will;   // not a session any more: came back from the store to publish its will
+    uint64_t last_number; // of a delivery in the store
+
     int64_t created_ms, detached_ms; // monotonic
     int64_t will_due_ms;             // while offline with a delayed will, else 0
     struct timer timer;              // will or expiry, whichever is first; the server's
@@ -68,6 +73,9 @@ struct session {
 // `client_id` and `user` are copied. NULL without memory.
 struct session *session_try_new(struct router *router, uint64_t number, struct bytes client_id,
                                 struct bytes user);
+
+// Tells the store of a new or changed session, if it is durable.
+void session_keep(struct session *session);
 
 // Drops subscriptions, queues and the will (unpublished), gives shared messages to other members,
 // and frees. Must be detached.

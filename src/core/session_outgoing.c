@@ -14,8 +14,27 @@ static void leave_share(struct delivery *delivery)
     delivery->extra->member = NULL;
 }
 
-void outgoing_finish(struct delivery *delivery)
+// Told once for each delivery that the store has.
+static void forget_stored(struct session *session, struct delivery *delivery)
 {
+    const struct store_port *store = session->router->store;
+    if (delivery->number != 0 && session->stored)
+        store->delivery_remove(store->context, session, delivery);
+    delivery->number = 0;
+}
+
+static void keep(struct session *session, struct delivery *delivery)
+{
+    const struct store_port *store = session->router->store;
+    if (!session->stored || delivery->number != 0)
+        return;
+    delivery->number = ++session->last_number;
+    store->delivery_put(store->context, session, delivery);
+}
+
+void outgoing_finish(struct session *session, struct delivery *delivery)
+{
+    forget_stored(session, delivery);
     leave_share(delivery);
     memory_free(delivery->extra);
     message_unref(delivery->message);
@@ -27,7 +46,7 @@ void outgoing_drop(struct session *session, struct delivery *delivery, enum coun
 {
     const struct ports *ports = session->router->ports;
     ports->dropped(ports->context, session, delivery->message, cause);
-    outgoing_finish(delivery);
+    outgoing_finish(session, delivery);
 }
 
 void outgoing_forget(struct session *session, const struct delivery *delivery)
@@ -42,7 +61,7 @@ bool outgoing_pass_on(struct session *session, struct delivery *delivery, bool o
     if (delivery->extra == NULL || delivery->extra->member == NULL ||
         !router_pass_on(session->router, delivery->message, delivery->extra->member, online_only))
         return false;
-    outgoing_finish(delivery);
+    outgoing_finish(session, delivery);
     return true;
 }
 
@@ -97,7 +116,7 @@ void session_deliver(struct session *session, struct delivery delivery)
 {
     if (delivery.qos == 0) {
         if (session->connection == NULL) {
-            outgoing_finish(&delivery); // nobody is owed it [MQTT5 4.1]
+            outgoing_finish(session, &delivery); // nobody is owed it [MQTT5 4.1]
             return;
         }
         make_room(session, &delivery);
@@ -108,9 +127,7 @@ void session_deliver(struct session *session, struct delivery delivery)
         outgoing_drop(session, &delivery, COUNTER_DROPPED_QUEUE_FULL);
         return;
     }
-    const struct store_port *store = session->router->store;
-    if (store->delivery_put != NULL)
-        store->delivery_put(store->context, session, &delivery);
+    keep(session, &delivery);
     push(session, &session->lasting, delivery);
 }
 
@@ -199,13 +216,14 @@ static bool take_next(struct session *session, int64_t now_ms, struct delivery *
 
 static struct session_outgoing send_lasting(struct session *session, struct delivery delivery)
 {
+    keep(session, &delivery); // a retained message comes here unkept
     struct inflight_slot *slot = inflight_try_add(&session->inflight, delivery);
     if (slot == NULL) {
         outgoing_drop(session, &delivery, COUNTER_DROPPED_NO_MEMORY);
         return (struct session_outgoing){.again = true};
     }
     const struct store_port *store = session->router->store;
-    if (store->delivery_sent != NULL)
+    if (session->stored)
         store->delivery_sent(store->context, session, &slot->delivery, slot->packet_id);
     return send_slot(session, slot);
 }
@@ -230,17 +248,13 @@ struct session_outgoing session_next(struct session *session, int64_t now_ms)
 void session_sent(struct session *session)
 {
     if (session->sending.message != NULL)
-        outgoing_finish(&session->sending);
+        outgoing_finish(session, &session->sending);
 }
 
 static void finish_slot(struct session *session, struct inflight_slot *slot)
 {
     struct delivery delivery = inflight_remove(&session->inflight, slot);
-    const struct store_port *store = session->router->store;
-    if (store->delivery_remove != NULL)
-        store->delivery_remove(store->context, session, &delivery);
-    if (delivery.message != NULL)
-        outgoing_finish(&delivery);
+    outgoing_finish(session, &delivery);
     became_ready(session);
 }
 
@@ -282,10 +296,11 @@ enum bud_reason session_on_pubrec(struct session *session, uint16_t packet_id,
         return BUD_UNSPECIFIED_ERROR;
     }
     const struct store_port *store = session->router->store;
-    if (store->delivery_released != NULL)
-        store->delivery_released(store->context, session, packet_id);
+    if (session->stored)
+        store->delivery_released(store->context, session, &slot->delivery, packet_id);
     struct delivery delivery = inflight_release(&session->inflight, slot);
-    outgoing_finish(&delivery);
+    delivery.number = 0; // the store keeps it until PUBCOMP
+    outgoing_finish(session, &delivery);
     became_ready(session); // its bytes no longer fill the window
     return BUD_SUCCESS;
 }

@@ -14,7 +14,7 @@
 void outgoing_drop(struct session *session, struct delivery *delivery, enum counter cause);
 
 // Lets a delivery go: it was delivered, or somebody else has it.
-void outgoing_finish(struct delivery *delivery);
+void outgoing_finish(struct session *session, struct delivery *delivery);
 
 // A delivery left a queue: the counters and the store are told.
 void outgoing_forget(struct session *session, const struct delivery *delivery);
@@ -25,6 +25,9 @@ bool outgoing_pass_on(struct session *session, struct delivery *delivery, bool o
 
 // Back to the end of the lasting queue.
 void outgoing_requeue(struct session *session, struct delivery delivery);
+
+// The store forgets the session and all that hangs on it.
+void session_end_storage(struct session *session);
 
 void shares_set_online(struct session *session, bool online);
 

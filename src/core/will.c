@@ -20,6 +20,7 @@ bool will_try_set(struct session *session, const struct packet_will *will, int64
     }
     will_forget(session);
     session->will = message;
+    const struct store_port *store = session->router->store;
     if (will != NULL) {
         const struct properties *properties = &will->properties;
         session->will_delay_interval = properties_have(properties, PROPERTY_WILL_DELAY_INTERVAL)
@@ -29,12 +30,24 @@ bool will_try_set(struct session *session, const struct packet_will *will, int64
             properties_have(properties, PROPERTY_MESSAGE_EXPIRY_INTERVAL)
                 ? properties->message_expiry_interval
                 : UINT32_MAX;
+        if (store->keeps)
+            store->will_put(store->context, session);
+        session->will_stored = store->keeps;
     }
     return true;
 }
 
+static void forget_stored(struct session *session)
+{
+    const struct store_port *store = session->router->store;
+    if (session->will_stored)
+        store->will_remove(store->context, session);
+    session->will_stored = false;
+}
+
 void will_forget(struct session *session)
 {
+    forget_stored(session);
     message_unref(session->will);
     session->will = NULL;
     session->will_due_ms = 0;
@@ -47,6 +60,7 @@ void will_publish(struct session *session, int64_t now_ms)
         return;
     session->will = NULL;
     session->will_due_ms = 0;
+    forget_stored(session);
     // Nobody else has seen the message yet: its life begins with its publication.
     message->expires_ms = session->will_expiry_interval == UINT32_MAX
                               ? MESSAGE_NEVER_EXPIRES
