@@ -333,6 +333,13 @@ static void open_session(struct connection *connection, const struct packet_conn
     }
 }
 
+// Its answers are sent and the user is known: an AUTH from now on needs a new exchange.
+static void end_exchange(struct connection *connection)
+{
+    connection->mechanism->end(connection->exchange);
+    connection->exchange = NULL;
+}
+
 // One step of enhanced authentication during CONNECT; goes on with the session when the mechanism
 // is content.
 static void authenticate(struct connection *connection, const struct packet_connect *connect,
@@ -341,12 +348,15 @@ static void authenticate(struct connection *connection, const struct packet_conn
     struct bytes answer = {0}, user = {0};
     enum bud_reason reason =
         connection->mechanism->step(connection->exchange, data, &answer, &user);
-    if (reason == BUD_CONTINUE_AUTHENTICATION)
+    if (reason == BUD_CONTINUE_AUTHENTICATION) {
         connection_send_auth(connection, BUD_CONTINUE_AUTHENTICATION, answer);
-    else if (reason == BUD_SUCCESS)
+        return;
+    }
+    if (reason == BUD_SUCCESS)
         open_session(connection, connect, user, answer);
     else
         refuse(connection, connect, reason, "enhanced authentication failed");
+    end_exchange(connection);
 }
 
 static void begin_authentication(struct connection *connection,
@@ -413,6 +423,10 @@ static void authenticate_again(struct connection *connection, const struct packe
 {
     struct bytes answer = {0}, user = {0};
     const struct auth_mechanism *mechanism = connection->mechanism;
+    if (auth->reason != BUD_REAUTHENTICATE && connection->exchange == NULL) {
+        connection_end(connection, BUD_PROTOCOL_ERROR, "AUTH goes on with what was not begun");
+        return;
+    }
     if (auth->reason == BUD_REAUTHENTICATE) {
         if (connection->exchange != NULL)
             mechanism->end(connection->exchange);
@@ -429,6 +443,8 @@ static void authenticate_again(struct connection *connection, const struct packe
     else
         // [MQTT-4.12.1-2]; what a mechanism says to a CONNECT need not be a reason of DISCONNECT
         connection_end(connection, BUD_NOT_AUTHORIZED, "authenticating again failed");
+    if (reason != BUD_CONTINUE_AUTHENTICATION)
+        end_exchange(connection);
 }
 
 void connection_on_auth(struct connection *connection, const struct packet_auth *auth)
