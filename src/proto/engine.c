@@ -3,7 +3,7 @@
 // the first byte, so a stranger is turned away on one byte.
 #include "proto/engine.h"
 
-#define TYPE(type) (1u << (type))
+#define TYPE(type) ((uint32_t)1 << (type))
 
 #define EITHER_WAY                                                                                 \
     (TYPE(PACKET_PUBLISH) | TYPE(PACKET_PUBACK) | TYPE(PACKET_PUBREC) | TYPE(PACKET_PUBREL) |      \

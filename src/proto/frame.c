@@ -51,7 +51,7 @@ enum frame_state frame_scan(struct bytes input, struct frame *ret_frame)
     state = scan_length(input, ret_frame);
     if (state != FRAME_HEADER || input.size - ret_frame->header_size < ret_frame->body_size)
         return state;
-    ret_frame->body = bytes_make(input.data + ret_frame->header_size, ret_frame->body_size);
+    ret_frame->body = bytes_make(input.data + ret_frame->header_size, (size_t)ret_frame->body_size);
     return FRAME_WHOLE;
 }
 

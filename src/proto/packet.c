@@ -51,7 +51,7 @@ enum bud_reason packet_decode(const struct frame *frame, uint8_t version, struct
 bool packet_begin(struct writer *writer, uint8_t type, uint8_t flags, size_t body_size,
                   size_t present_size)
 {
-    if (body_size > VARINT_MAX) {
+    if (!varint_fits(body_size)) {
         writer->bad = true;
         return false;
     }

@@ -60,9 +60,9 @@ static size_t body_size_of(uint8_t version, const struct packet_publish *publish
     size_t head;
 
     *ret_head_size = 0;
-    if (publish->topic.size > UINT16_MAX || payload_size > VARINT_MAX)
+    if (publish->topic.size > UINT16_MAX || !varint_fits(payload_size))
         return SIZE_MAX;
-    if (version >= MQTT_5_0 && properties_size(&publish->properties) > VARINT_MAX)
+    if (version >= MQTT_5_0 && !varint_fits(properties_size(&publish->properties)))
         return SIZE_MAX;
     head = variable_header_size(version, publish);
     *ret_head_size = head;
@@ -111,5 +111,5 @@ size_t packet_publish_size(uint8_t version, const struct packet_publish *publish
     size_t head_size;
     size_t body_size = body_size_of(version, publish, publish->payload.size, &head_size);
 
-    return body_size > VARINT_MAX ? SIZE_MAX : 1 + varint_size((uint32_t)body_size) + body_size;
+    return varint_fits(body_size) ? 1 + varint_size((uint32_t)body_size) + body_size : SIZE_MAX;
 }

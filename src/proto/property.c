@@ -23,7 +23,7 @@ struct rule {
     uint16_t offset; // into struct properties
 };
 
-#define ON(owner) (1u << (owner))
+#define ON(owner) ((uint32_t)1 << (owner))
 #define ON_WILL ON(PROPERTY_OWNER_WILL)
 #define ON_ACKS                                                                                    \
     (ON(PACKET_PUBACK) | ON(PACKET_PUBREC) | ON(PACKET_PUBREL) | ON(PACKET_PUBCOMP) |              \
@@ -182,11 +182,12 @@ static enum bud_reason accept(const struct property_item *item, uint8_t owner,
 enum bud_reason properties_decode(struct reader *reader, uint8_t owner, struct properties *ret)
 {
     struct reader section;
+    uint32_t size = reader_varint(reader);
 
     *ret = (struct properties){0};
-    ret->raw = reader_take(reader, reader_varint(reader));
-    if (reader->bad)
+    if (reader->bad || size > reader_left(reader)) // before it could be cut to a small size_t
         return BUD_MALFORMED_PACKET;
+    ret->raw = reader_take(reader, (size_t)size);
     section = reader_of(ret->raw);
     while (reader_left(&section) > 0) {
         struct property_item item;
@@ -252,7 +253,7 @@ void properties_encode(struct writer *writer, const struct properties *propertie
 {
     size_t size = section_size(properties);
 
-    if (size > VARINT_MAX) {
+    if (!varint_fits(size)) {
         writer->bad = true;
         return;
     }
@@ -266,7 +267,7 @@ size_t properties_size(const struct properties *properties)
 {
     size_t size = section_size(properties);
 
-    return size > VARINT_MAX ? SIZE_MAX : size + varint_size((uint32_t)size);
+    return varint_fits(size) ? size + varint_size((uint32_t)size) : SIZE_MAX;
 }
 
 bool property_iterate(struct bytes *rest, struct property_item *ret_item)
@@ -294,7 +295,7 @@ void property_write_user(struct writer *writer, struct bytes name, struct bytes 
 
 void property_write_subscription_identifier(struct writer *writer, uint32_t identifier)
 {
-    if (identifier == 0 || identifier > VARINT_MAX)
+    if (identifier == 0 || !varint_fits(identifier))
         writer->bad = true;
     if (!writer_fits(writer, 1 + varint_size(identifier)))
         return;

@@ -55,7 +55,7 @@ static inline uint16_t reader_u16(struct reader *reader)
 {
     const uint8_t *place = reader_advance(reader, 2);
 
-    return place ? (uint16_t)(place[0] << 8 | place[1]) : 0;
+    return place ? (uint16_t)((unsigned)place[0] << 8 | place[1]) : 0;
 }
 
 static inline struct bytes reader_take(struct reader *reader, size_t size)

@@ -18,7 +18,7 @@ void writer_varint(struct writer *writer, uint32_t value)
 {
     uint8_t *place;
 
-    if (value > VARINT_MAX)
+    if (!varint_fits(value))
         writer->bad = true;
     place = writer_claim(writer, varint_size(value));
     if (!place)

@@ -26,7 +26,8 @@ void writer_varint(struct writer *writer, uint32_t value);
 static inline void writer_bytes(struct writer *writer, struct bytes bytes);
 // 16-bit length first; at most 65 535 bytes, else bad.
 static inline void writer_binary(struct writer *writer, struct bytes bytes);
-static inline uint32_t varint_size(uint32_t value); // 1 to 4
+static inline uint8_t varint_size(uint32_t value); // 1 to 4
+static inline bool varint_fits(uint64_t value);    // at most VARINT_MAX
 
 static inline struct writer writer_of(void *data, size_t size_max)
 {
@@ -94,9 +95,14 @@ static inline void writer_binary(struct writer *writer, struct bytes bytes)
     writer_bytes(writer, bytes);
 }
 
-static inline uint32_t varint_size(uint32_t value)
+static inline uint8_t varint_size(uint32_t value)
 {
-    return 1u + (value > 0x7F) + (value > 0x3FFF) + (value > 0x1FFFFF);
+    return (uint8_t)(1 + (value > 0x7F) + (value > 0x3FFF) + (value > 0x1FFFFF));
+}
+
+static inline bool varint_fits(uint64_t value)
+{
+    return value <= VARINT_MAX;
 }
 
 #endif
