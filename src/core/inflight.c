@@ -84,6 +84,7 @@ struct inflight_slot *inflight_find(struct inflight *inflight, uint16_t packet_i
 
 struct delivery inflight_release(struct inflight *inflight, struct inflight_slot *slot)
 {
+    ASSERT(slot->state == INFLIGHT_PUBLISHED); // else there is no message to weigh
     struct delivery delivery = slot->delivery;
     inflight->bytes -= delivery_weight(&delivery);
     slot->delivery.message = NULL;
