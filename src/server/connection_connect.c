@@ -280,12 +280,15 @@ static bool set_up(struct connection *connection, const struct packet_connect *c
                    struct session *session)
 {
     struct worker *worker = connection->worker;
-    // Back in time: a delayed will is not published [MQTT-3.1.3-9].
-    if (!will_try_set(session, connect->has_will ? &connect->will : NULL, worker->now_ms))
-        return false;
     if (!session_try_attach(session, connection, connect->version,
                             receive_maximum_of(connection, connect)))
         return false;
+    // Back in time: a delayed will is not published [MQTT-3.1.3-9]. Last of what can fail: a client
+    // that is refused leaves no will of its own, and the session keeps the one it had.
+    if (!will_try_set(session, connect->has_will ? &connect->will : NULL, worker->now_ms)) {
+        session_detach(session, session->detached_ms);
+        return false;
+    }
     timer_cancel(worker->wheel, &session->timer);
     session->expiry_interval = expiry_of(connection, connect);
     connection->session = session;

@@ -300,8 +300,10 @@ static bool send_large(struct connection *connection, const struct packet_publis
     uint8_t *room = head_size <= CHUNK_SIZE
                         ? try_room(connection, head_size)
                         : arena_try_take(&connection->worker->scratch, head_size);
-    if (room == NULL)
+    if (room == NULL) {
+        connection->failed = true;
         return false;
+    }
     struct writer writer = writer_of(room, head_size);
     packet_encode_publish_head(&writer, version, publish, message->payload_size);
     ASSERT(!writer.bad && writer.size == head_size);
@@ -341,8 +343,10 @@ static bool put_message(struct connection *connection, const struct session_outg
     publish.packet_id = outgoing->packet_id;
     publish.topic = message_topic(message);
     publish.payload = message_payload(message);
-    if (!fill_properties(connection, delivery, &publish.properties))
+    if (!fill_properties(connection, delivery, &publish.properties)) {
+        connection->failed = true;
         return false;
+    }
     size_t size = packet_publish_size(connection->engine.version, &publish);
     if (size > connection->packet_size_max)
         return false; // [MQTT-3.1.2-24] [MQTT-3.1.2-25]
