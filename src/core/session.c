@@ -228,8 +228,10 @@ static enum bud_reason add(struct session *session, struct bytes whole, struct b
         counter_add(router->counters, COUNTER_REFUSED_SUBSCRIPTIONS, 1);
         return BUD_QUOTA_EXCEEDED;
     }
-    if (!budget_take(router->budget, SUBSCRIPTION_COST))
+    if (!budget_take(router->budget, SUBSCRIPTION_COST)) {
+        counter_add(router->counters, COUNTER_REFUSED_MEMORY, 1);
         return BUD_QUOTA_EXCEEDED;
+    }
     struct subscription *subscription = memory_try_new(sizeof(*subscription));
     if (subscription != NULL) {
         subscription->session = session;

@@ -134,8 +134,12 @@ void session_deliver(struct session *session, struct delivery delivery)
 static bool window_is_open(const struct session *session)
 {
     const struct inflight *inflight = &session->inflight;
+    const struct limits *limits = session->router->limits;
+    // A new connection has all of its quota again, while what it released before may still be here:
+    // the count keeps a client that never finishes from piling those up.
     return inflight->resend == NULL && inflight->quota_used < session->receive_maximum &&
-           (inflight->count == 0 || inflight->bytes < session->router->limits->in_flight_bytes_max);
+           inflight->count < limits->in_flight_max &&
+           (inflight->count == 0 || inflight->bytes < limits->in_flight_bytes_max);
 }
 
 static struct session_outgoing send_slot(struct session *session, struct inflight_slot *slot)
