@@ -175,6 +175,8 @@ def send_and_check(port, version, sent):
         f"no DISCONNECT, though: {why}; sent {sent!r}, got {packets}")
 
 
+@pytest.mark.proves("5.0", "MQTT-4.13.1-1", "MQTT-4.13.2-1")
+@pytest.mark.proves("3.1.1", "MQTT-4.8.0-1")
 @pytest.mark.parametrize("version, index", CASES)
 def test_mutated_packets(module_broker, version, index):
     # Expected difference: mosquitto 2.0 takes wrong flags and over-long acks of 3.x, and closes
@@ -205,6 +207,8 @@ def test_memory_stays_flat(module_broker):
 
 # ----------------------------------------------------------------------------- refused at CONNECT
 
+@pytest.mark.proves("5.0", "MQTT-3.2.2-7", "MQTT-4.13.2-1")
+@pytest.mark.proves("3.1.1", "MQTT-3.2.2-5", "MQTT-3.1.3-8")
 @pytest.mark.parametrize("version, reasons, fields", [
     (3, {2}, {"client_id": ""}),
     (4, {2}, {"client_id": "", "clean": False}),
@@ -237,6 +241,8 @@ def test_an_unknown_protocol_level_is_told_in_either_tongue(connect, name, level
         assert packets_in(answer, 5)[0].reason == Reason.UNSUPPORTED_PROTOCOL_VERSION
 
 
+@pytest.mark.proves("5.0", "MQTT-4.7.1-1", "MQTT-4.7.1-2")
+@pytest.mark.proves("3.1.1", "MQTT-4.7.1-2", "MQTT-4.7.1-3")
 @pytest.mark.parametrize("name", ("a/#/b", "a#", "#a", "a+", "+a/b", "a/b+/c", "##", "++", ""))
 def test_malformed_filters_are_refused(connect, version, name):
     """In SUBACK or by the close; and UNSUBSCRIBE with them removes nothing."""
@@ -257,6 +263,8 @@ def test_anything_but_connect_first(connect, version):
         assert not client.read_to_end()              # the version is not known yet
 
 
+@pytest.mark.proves("5.0", "MQTT-3.1.0-2")
+@pytest.mark.proves("3.1.1", "MQTT-3.1.0-2")
 def test_a_second_connect(connect, version):
     client = connect(version)
     client.send(Connect(client.client_id))

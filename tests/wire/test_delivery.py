@@ -9,6 +9,7 @@ from mqtt import Puback, Pubcomp, Publish, Pubrec, Pubrel, Reason, Subscription,
 
 # --------------------------------------------------------------------------- subscription options
 
+@pytest.mark.proves("5.0", "MQTT-3.3.1-9", "MQTT-3.3.1-10", "MQTT-3.3.1-11")
 def test_retain_handling(connect, prefix):
     """0: retained at each SUBSCRIBE; 1: only if the subscription is new; 2: never."""
     publisher, client = connect(5), connect(5)
@@ -24,6 +25,7 @@ def test_retain_handling(connect, prefix):
     client.expect_nothing()
 
 
+@pytest.mark.proves("5.0", "MQTT-3.3.1-12", "MQTT-3.3.1-13")
 def test_retain_as_published(connect, prefix):
     publisher, keeps, clears = connect(5), connect(5), connect(5)
     keeps.subscribe(Subscription(prefix, retain_as_published=True))
@@ -34,6 +36,7 @@ def test_retain_as_published(connect, prefix):
         clears.receive(prefix, "x", retain=False)
 
 
+@pytest.mark.proves("5.0", "MQTT-3.8.3-3")
 def test_no_local(connect, prefix):
     one, other = connect(5), connect(5)
     one.subscribe(Subscription(f"{prefix}/#", no_local=True))
@@ -45,6 +48,7 @@ def test_no_local(connect, prefix):
     one.expect_nothing(after=other)
 
 
+@pytest.mark.proves("5.0", "MQTT-3.8.3-3")
 def test_no_local_holds_for_what_was_queued(connect, new_id, prefix):
     name = new_id()
     client = connect(5, name, **durable(5))
@@ -79,6 +83,8 @@ def test_unsubscribing(connect, prefix, version):
 
 # ---------------------------------------------------------------- overlapping filters, identifiers
 
+@pytest.mark.proves("5.0", "MQTT-3.3.4-2")
+@pytest.mark.proves("3.1.1", "MQTT-3.3.5-1")
 def test_overlapping_filters_give_one_copy_at_the_highest_qos(connect, prefix, version):
     # Expected difference: mosquitto takes the last filter's QoS, and its identifier alone below.
     publisher, client = connect(version), connect(version)
@@ -88,6 +94,7 @@ def test_overlapping_filters_give_one_copy_at_the_highest_qos(connect, prefix, v
     client.expect_nothing(after=publisher)
 
 
+@pytest.mark.proves("5.0", "MQTT-3.3.4-3", "MQTT-3.3.4-4")
 def test_one_copy_carries_every_subscription_identifier(connect, prefix):
     publisher, client = connect(5), connect(5)
     for number, name in ((1, "#"), (200, "a/+"), (268_435_455, "a/b"), (7, "other")):
@@ -99,6 +106,7 @@ def test_one_copy_carries_every_subscription_identifier(connect, prefix):
     client.expect_nothing(after=publisher)
 
 
+@pytest.mark.proves("5.0", "MQTT-3.8.4-3")
 def test_a_subscription_identifier_is_replaced_with_its_subscription(connect, prefix):
     client = connect(5)
     client.subscribe(prefix, properties={"subscription_identifier": 1})
@@ -124,6 +132,7 @@ def test_retained_and_queued_messages_carry_the_identifier_too(connect, new_id, 
 
 # -------------------------------------------------------------------------------- windows and sizes
 
+@pytest.mark.proves("5.0", "MQTT-3.3.4-9", "MQTT-3.3.4-10", "MQTT-4.9.0-2")
 def test_the_clients_receive_maximum_holds_messages_back(connect, prefix):
     publisher, client = connect(5), connect(5, properties={"receive_maximum": 2})
     client.subscribe(f"{prefix}/#", qos=2)
@@ -174,6 +183,7 @@ def test_the_brokers_window_is_an_option(fresh_broker, connect, prefix, version)
     client.expect(Publish, payload="3")
 
 
+@pytest.mark.proves("5.0", "MQTT-3.1.2-24", "MQTT-3.1.2-25")
 def test_a_message_beyond_the_clients_maximum_packet_size_is_left_out(connect, prefix):
     publisher = connect(5)
     client = connect(5, properties={"maximum_packet_size": 100})
@@ -213,6 +223,7 @@ def wait_until_expired(connect, topic):
     eventually(is_gone, "a message that expires after a second")
 
 
+@pytest.mark.proves("5.0", "MQTT-3.3.2-5", "MQTT-3.3.2-6")
 def test_an_expired_message_is_not_delivered(connect, new_id, prefix):
     name, publisher = new_id(), connect(5)
     with connect(5, name, **durable(5)) as client:
@@ -271,6 +282,8 @@ def test_properties_arrive_unchanged_and_in_order(connect, prefix, qos):
     assert client.receive(prefix, "x").properties == ALL_PROPERTIES
 
 
+@pytest.mark.proves("5.0", "MQTT-3.1.3-10", "MQTT-3.3.2-15", "MQTT-3.3.2-16", "MQTT-3.3.2-17",
+                    "MQTT-3.3.2-18", "MQTT-3.3.2-20")
 def test_properties_of_retained_queued_and_will_messages(connect, new_id, prefix):
     name, publisher = new_id(), connect(5)
     publisher.publish(f"{prefix}/kept", "x", qos=1, retain=True, properties=ALL_PROPERTIES)
@@ -311,6 +324,7 @@ def test_a_will_that_is_not_the_text_it_claims(connect):
     client.expect_refused(Reason.PAYLOAD_FORMAT_INVALID)
 
 
+@pytest.mark.proves("5.0", "MQTT-3.1.2-28")
 def test_response_information_is_given_to_those_who_ask(connect):
     # Expected difference: mosquitto gives none.
     asked = connect(5, properties={"request_response_information": 1})
@@ -332,6 +346,7 @@ def test_request_and_response(connect, prefix):
     client.receive(f"{prefix}/reply/me", "4", properties={"correlation_data": b"17"})
 
 
+@pytest.mark.proves("5.0", "MQTT-3.1.2-29")
 def test_no_reason_strings_for_those_who_decline(connect, prefix):
     """[MQTT-3.1.2-29]: allowed in PUBLISH, CONNACK and DISCONNECT only."""
     client = connect(5, properties={"request_problem_information": 0})
@@ -361,6 +376,7 @@ def test_aliases_shorten_repeated_topics(connect, prefix):
     assert packets[-1].wire_topic == ""
 
 
+@pytest.mark.proves("5.0", "MQTT-3.1.2-26", "MQTT-3.3.2-11")
 def test_more_topics_than_aliases_never_mix_up(connect, prefix):
     client = connect(5, properties={"topic_alias_maximum": 3})
     client.subscribe(f"{prefix}/#", qos=1)
@@ -370,6 +386,7 @@ def test_more_topics_than_aliases_never_mix_up(connect, prefix):
         client.receive(topic, topic)
 
 
+@pytest.mark.proves("5.0", "MQTT-3.3.2-7")
 def test_aliases_of_retained_and_resent_messages(connect, new_id, prefix):
     publisher, name = connect(5), new_id()
     limits = durable(5)["properties"] | {"topic_alias_maximum": 3}
@@ -387,6 +404,8 @@ def test_aliases_of_retained_and_resent_messages(connect, new_id, prefix):
 
 # ------------------------------------------------------------------- acknowledgements and resend
 
+@pytest.mark.proves("5.0", "MQTT-3.3.1-1", "MQTT-4.4.0-1")
+@pytest.mark.proves("3.1.1", "MQTT-3.3.1-1", "MQTT-4.4.0-1", "MQTT-4.6.0-1")
 def test_unacknowledged_messages_come_again_in_order(connect, new_id, prefix, version):
     name, publisher = new_id(), connect(version)
     with connect(version, name, **durable(version)) as client:
@@ -466,6 +485,7 @@ def test_connack_announces_what_the_broker_can(connect):
     assert properties.get("maximum_packet_size", 268_435_460) >= 2 << 20
 
 
+@pytest.mark.proves("5.0", "MQTT-3.2.2-9", "MQTT-3.2.2-10")
 def test_limits_that_are_set_are_announced_and_kept(fresh_broker, connect, prefix):
     port = fresh_broker("--max-qos", "1", "--retain-available", "false").port
     client = connect(5, port=port)

@@ -47,6 +47,8 @@ def test_everything_in_the_segment_of_connect(connect, prefix, version):
     client.receive(prefix, "early", qos=1)
 
 
+@pytest.mark.proves("5.0", "MQTT-3.2.0-1")
+@pytest.mark.proves("3.1.1", "MQTT-3.2.0-1")
 def test_connack_comes_before_anything_queued(connect, new_id, prefix, version):
     """PubSubClient reads exactly one packet of four bytes after CONNECT."""
     name = new_id()
@@ -104,6 +106,8 @@ def test_long_forms_of_acks_are_accepted(connect, prefix):
 
 # ------------------------------------------------------------------------------------ identity
 
+@pytest.mark.proves("5.0", "MQTT-3.1.4-3")
+@pytest.mark.proves("3.1.1", "MQTT-3.1.4-2")
 def test_the_same_identifier_twice(connect, new_id, version):
     """Two boards with one id: the old connection is closed, version 5 hears why."""
     # Expected difference: mosquitto 2.0 closes a version 5 connection without a word.
@@ -125,6 +129,7 @@ def test_an_empty_identifier_is_assigned_one(connect, version):
         assert connack.properties["assigned_client_identifier"]
 
 
+@pytest.mark.proves("5.0", "MQTT-3.1.3-7", "MQTT-3.2.2-16")
 def test_assigned_identifiers_differ_and_can_be_used_again(connect):
     first = connect(5, "", **durable(5))
     second = connect(5, "")
@@ -171,6 +176,8 @@ def test_resend_of_qos_1_in_the_same_connection(connect, prefix, version):
     assert got[0] == b"1" and got[-1] == b"2"
 
 
+@pytest.mark.proves("5.0", "MQTT-4.3.3-10", "MQTT-4.3.3-12")
+@pytest.mark.proves("3.1.1", "MQTT-4.3.3-2")
 def test_resend_of_qos_2_in_the_same_connection(connect, prefix, version):
     """esp-mqtt: answered each time, delivered once, and never punished."""
     # Expected difference: mosquitto 2.0 closes the connection.
@@ -188,6 +195,8 @@ def test_resend_of_qos_2_in_the_same_connection(connect, prefix, version):
     listener.expect_nothing(after=publisher)
 
 
+@pytest.mark.proves("5.0", "MQTT-4.3.3-10")
+@pytest.mark.proves("3.1.1", "MQTT-4.3.3-2")
 def test_resend_of_qos_2_after_a_reconnect(connect, new_id, prefix, version):
     name, listener = new_id(), connect(version)
     listener.subscribe(prefix, qos=2)
@@ -255,6 +264,7 @@ def test_a_sender_that_never_releases_blocks_nothing(connect, prefix, version):
 
 # ---------------------------------------------------------------------------------- topic alias
 
+@pytest.mark.proves("5.0", "MQTT-3.3.2-12")
 def test_topic_aliases_up_to_the_announced_maximum(connect, prefix):
     """OwnTracks uses aliases 1 to 8 whatever the maximum; ours announces 16 at least."""
     # Expected difference: mosquitto announces 10.
@@ -392,6 +402,8 @@ def test_odd_characters_in_topics_are_delivered(connect, prefix, version, charac
     client.subscribe(topic)
 
 
+@pytest.mark.proves("5.0", "MQTT-1.5.4-3")
+@pytest.mark.proves("3.1.1", "MQTT-1.5.3-3")
 def test_a_zero_width_no_break_space_is_kept(connect, prefix, version):
     """U+FEFF is not a byte order mark here and is never stripped [MQTT-1.5.4-3]."""
     client = connect(version)

@@ -115,6 +115,8 @@ def test_a_reset_fires_the_will_too(connect, house, versions):
     listener.receive(payload="false")
 
 
+@pytest.mark.proves("5.0", "MQTT-3.14.4-3")
+@pytest.mark.proves("3.1.1", "MQTT-3.14.4-3")
 def test_a_clean_goodbye_does_not(connect, house, versions):
     listener = connect(versions[1])
     listener.subscribe(f"{house}/+/online", qos=1)
@@ -127,6 +129,8 @@ def test_a_clean_goodbye_does_not(connect, house, versions):
     late.receive(f"{house}/stue/online", "true", retain=True)
 
 
+@pytest.mark.proves("5.0", "MQTT-3.1.2-5", "MQTT-4.5.0-1")
+@pytest.mark.proves("3.1.1", "MQTT-3.1.2-5", "MQTT-4.5.0-1")
 def test_a_persistent_listener_gets_what_it_missed(connect, new_id, house, versions):
     name, version = new_id(), versions[1]
     listener = connect(version, name, **durable(version))
@@ -169,6 +173,8 @@ def test_a_listener_without_session_misses_what_is_sent_while_it_is_away(
     back.expect_nothing(after=publisher)
 
 
+@pytest.mark.proves("5.0", "MQTT-3.8.4-8")
+@pytest.mark.proves("3.1.1", "MQTT-3.8.4-6")
 @pytest.mark.parametrize("published", (0, 1, 2))
 @pytest.mark.parametrize("subscribed", (0, 1, 2))
 def test_delivery_is_downgraded_and_never_upgraded(connect, house, versions, published,
@@ -188,6 +194,8 @@ def test_binary_payloads_arrive_as_they_were(connect, house, versions):
         listener.receive(house, payload, retain=False)
 
 
+@pytest.mark.proves("5.0", "MQTT-4.6.0-5")
+@pytest.mark.proves("3.1.1", "MQTT-4.6.0-5")
 def test_order_is_kept(connect, house, versions):
     publisher, listener = connect(versions[0]), connect(versions[1])
     listener.subscribe(f"{house}/#", qos=1)

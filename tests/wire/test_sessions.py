@@ -24,6 +24,7 @@ def listener_on(connect, topic, version=5):
 
 # ---------------------------------------------------------------------------------- session expiry
 
+@pytest.mark.proves("5.0", "MQTT-4.1.0-2")
 def test_session_expiry_0_ends_with_the_connection(connect, new_id, prefix):
     name = new_id()
     with connect(5, name, clean=False) as client:
@@ -32,6 +33,7 @@ def test_session_expiry_0_ends_with_the_connection(connect, new_id, prefix):
     assert not session(connect, name, seconds=DAY).connack.session_present
 
 
+@pytest.mark.proves("5.0", "MQTT-4.1.0-2", "MQTT-3.1.2-23", "MQTT-3.1.2-8")
 def test_a_session_expires(connect, new_id, prefix):
     """The will is the witness: it is due with the end of the session, and not a day later."""
     name, listener = new_id(), listener_on(connect, f"{prefix}/will")
@@ -65,6 +67,7 @@ def test_disconnect_cannot_revive_a_session_that_was_to_end(connect):
     client.expect_closed(Reason.PROTOCOL_ERROR)
 
 
+@pytest.mark.proves("5.0", "MQTT-3.1.2-4", "MQTT-3.1.2-23")
 def test_clean_start_with_expiry_keeps_the_new_session(connect, new_id, prefix):
     name = new_id()
     first = connect(5, name, clean=True, properties={"session_expiry_interval": DAY})
@@ -89,6 +92,8 @@ def test_a_session_is_resumed_by_another_version(connect, new_id, prefix, versio
     back.receive(prefix, "missed", qos=1)
 
 
+@pytest.mark.proves("5.0", "MQTT-4.6.0-6")
+@pytest.mark.proves("3.1.1", "MQTT-4.6.0-6")
 def test_order_is_kept_across_reconnects(connect, new_id, prefix, version):
     name, publisher = new_id(), connect(version)
     with connect(version, name, **durable(version)) as client:
@@ -107,6 +112,8 @@ def test_order_is_kept_across_reconnects(connect, new_id, prefix, version):
 
 # ------------------------------------------------------------------------------------------- wills
 
+@pytest.mark.proves("5.0", "MQTT-3.1.2-8", "MQTT-3.1.2-14", "MQTT-3.1.2-15")
+@pytest.mark.proves("3.1.1", "MQTT-3.1.2-8", "MQTT-3.1.2-16", "MQTT-3.1.2-17")
 @pytest.mark.parametrize("qos", (0, 1, 2))
 @pytest.mark.parametrize("retain", (False, True))
 def test_a_will_is_a_message_like_others(connect, prefix, version, qos, retain):
@@ -141,6 +148,7 @@ def test_bad_input_fires_the_will(connect, prefix, version):
     listener.receive(prefix, "gone", qos=1)
 
 
+@pytest.mark.proves("5.0", "MQTT-3.1.2-8")
 def test_a_will_waits_for_its_delay(connect, new_id, prefix):
     """Its ordering: after a will without delay that was due later."""
     listener = listener_on(connect, f"{prefix}/+")
@@ -153,6 +161,7 @@ def test_a_will_waits_for_its_delay(connect, new_id, prefix):
     listener.receive(f"{prefix}/late", properties={"will_delay_interval": None})
 
 
+@pytest.mark.proves("5.0", "MQTT-3.1.3-9")
 def test_coming_back_in_time_cancels_the_will(connect, new_id, prefix):
     name, listener = new_id(), listener_on(connect, f"{prefix}/+")
     will = Will(f"{prefix}/back", b"x", properties={"will_delay_interval": 1})
@@ -164,6 +173,7 @@ def test_coming_back_in_time_cancels_the_will(connect, new_id, prefix):
     listener.expect_nothing(after=back)
 
 
+@pytest.mark.proves("5.0", "MQTT-3.1.3-9")
 def test_taking_over_cancels_a_delayed_will(connect, new_id, prefix):
     name, listener = new_id(), listener_on(connect, prefix)
     will = Will(prefix, b"x", properties={"will_delay_interval": DAY})
@@ -173,6 +183,7 @@ def test_taking_over_cancels_a_delayed_will(connect, new_id, prefix):
     listener.expect_nothing(after=back)
 
 
+@pytest.mark.proves("5.0", "MQTT-3.1.2-8")
 def test_a_clean_start_ends_the_session_and_so_fires_a_delayed_will(connect, new_id, prefix):
     name, listener = new_id(), listener_on(connect, prefix)
     will = Will(prefix, b"x", properties={"will_delay_interval": DAY})
@@ -205,6 +216,8 @@ def test_a_will_expires_like_a_message(connect, prefix):
 
 # -------------------------------------------------------------------------------------- keep-alive
 
+@pytest.mark.proves("5.0", "MQTT-3.1.2-22", "MQTT-3.2.2-22")
+@pytest.mark.proves("3.1.1", "MQTT-3.1.2-24")
 def test_a_silent_client_is_closed_after_one_and_a_half_times(connect, prefix, version):
     listener = listener_on(connect, prefix, version)
     forever = connect(version, keep_alive=0)
@@ -219,6 +232,8 @@ def test_a_silent_client_is_closed_after_one_and_a_half_times(connect, prefix, v
     forever.ping()
 
 
+@pytest.mark.proves("5.0", "MQTT-3.1.2-22")
+@pytest.mark.proves("3.1.1", "MQTT-3.1.2-24")
 def test_any_packet_keeps_a_client_alive(connect, prefix, version):
     """Not only PINGREQ. That a silent witness is closed meanwhile shows that enough time passed."""
     listener = listener_on(connect, prefix, version)
@@ -233,6 +248,7 @@ def test_any_packet_keeps_a_client_alive(connect, prefix, version):
     client.ping()
 
 
+@pytest.mark.proves("5.0", "MQTT-3.1.2-22")
 def test_what_the_broker_sends_does_not_count(connect, prefix):
     """A half-open connection must not live on what is sent into it."""
     publisher, client = connect(5), connect(5, keep_alive=1)
@@ -244,6 +260,7 @@ def test_what_the_broker_sends_does_not_count(connect, prefix):
             select.select([client.socket], [], [], 0.05)
 
 
+@pytest.mark.proves("5.0", "MQTT-3.2.2-21")
 def test_server_keep_alive(fresh_broker, connect):
     port = fresh_broker("--max-keepalive", "1").port
     client = connect(5, port=port, keep_alive=600)
@@ -261,6 +278,8 @@ def test_server_keep_alive(fresh_broker, connect):
 
 # --------------------------------------------------------------------------------------- take-over
 
+@pytest.mark.proves("5.0", "MQTT-3.1.4-3", "MQTT-4.4.0-1")
+@pytest.mark.proves("3.1.1", "MQTT-3.1.4-2", "MQTT-4.4.0-1")
 def test_the_session_goes_to_the_new_connection(connect, new_id, prefix, version):
     name, publisher = new_id(), connect(version)
     old = connect(version, name, **durable(version))
@@ -275,6 +294,8 @@ def test_the_session_goes_to_the_new_connection(connect, new_id, prefix, version
     new.receive(prefix, "next", dup=False)
 
 
+@pytest.mark.proves("5.0", "MQTT-3.1.2-4", "MQTT-3.1.4-3")
+@pytest.mark.proves("3.1.1", "MQTT-3.1.2-6", "MQTT-3.1.4-2")
 def test_taking_over_with_a_clean_start_forgets(connect, new_id, prefix, version):
     name = new_id()
     old = connect(version, name, **durable(version))

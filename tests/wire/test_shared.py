@@ -49,6 +49,7 @@ def test_groups_and_plain_subscribers_each_get_a_copy(connect, prefix, version):
     assert 1 <= len(second.receive_all(after=publisher)) <= 2
 
 
+@pytest.mark.proves("5.0", "MQTT-3.3.4-5")
 def test_a_client_in_a_group_and_beside_it(connect, prefix):
     client = connect(5)
     client.subscribe(prefix, properties={"subscription_identifier": 1})
@@ -59,6 +60,7 @@ def test_a_client_in_a_group_and_beside_it(connect, prefix):
     assert identifiers == [1, 2]
 
 
+@pytest.mark.proves("5.0", "MQTT-4.8.2-3")
 def test_delivery_is_at_the_members_qos(connect, prefix, version):
     publisher, member = connect(version), connect(version)
     member.subscribe(f"$share/group/{prefix}", qos=1)
@@ -127,6 +129,7 @@ def test_what_a_member_left_unacknowledged_goes_to_another(connect, prefix, vers
     assert sorted(got) == list(range(20))
 
 
+@pytest.mark.proves("5.0", "MQTT-4.8.2-5")
 def test_qos_2_that_was_begun_goes_to_nobody_else(connect, prefix):
     """[MQTT-4.8.2-5]"""
     publisher, dies = connect(5), connect(5)
@@ -152,6 +155,7 @@ def test_a_will_reaches_the_group_once(connect, prefix, version):
     assert sorted(map(len, drain(members, connect(version)))) == [0, 1]
 
 
+@pytest.mark.proves("5.0", "MQTT-3.8.3-4")
 def test_no_local_in_a_group_is_a_protocol_error(connect, prefix):
     """[MQTT-3.8.3-4]"""
     client = connect(5)
@@ -159,6 +163,7 @@ def test_no_local_in_a_group_is_a_protocol_error(connect, prefix):
     client.expect_closed(Reason.PROTOCOL_ERROR)
 
 
+@pytest.mark.proves("5.0", "MQTT-4.8.2-1", "MQTT-4.8.2-2")
 @pytest.mark.parametrize("name", ("$share/", "$share/group", "$share/group/", "$share//t",
                                   "$share/gr+up/t", "$share/gr#up/t", "$share/+/t"))
 def test_names_that_are_no_group_are_refused(connect, name):
