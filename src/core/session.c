@@ -287,7 +287,7 @@ enum bud_reason session_subscribe(struct session *session, struct bytes whole,
         store->subscription_put(store->context, session, whole, subscription);
     bool wants_retained = group.size == 0 && options.retain_handling != 2 &&
                           !(options.retain_handling == 1 && existed);
-    if (wants_retained && !replay_try_start(session, subscription, filter))
+    if (wants_retained && !replay_try_start(session, subscription, filter, !existed))
         counter_add(session->router->counters, COUNTER_REFUSED_MEMORY, 1);
     return (enum bud_reason)options.qos;
 }

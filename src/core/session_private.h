@@ -32,7 +32,7 @@ void session_end_storage(struct session *session);
 void shares_set_online(struct session *session, bool online);
 
 bool replay_try_start(struct session *session, struct subscription *subscription,
-                      struct bytes filter);
+                      struct bytes filter, bool is_new);
 void replay_cancel(struct session *session, const struct subscription *subscription);
 
 // The next retained message owed to the client, as a delivery that owns its references. False: none

@@ -5,7 +5,8 @@
 
 #include "base/memory.h"
 
-// How many nodes of the retained tree one step may look at while it holds the tree's lock.
+// How many nodes of the retained tree one step may look at while it holds the tree's lock, and how
+// many messages one search may pass over.
 #define STEPS_MAX 64
 
 static void end(struct session *session, struct replay *replay)
@@ -20,7 +21,7 @@ static void end(struct session *session, struct replay *replay)
 }
 
 bool replay_try_start(struct session *session, struct subscription *subscription,
-                      struct bytes filter)
+                      struct bytes filter, bool is_new)
 {
     // Asked for again before the last replay ended: this one covers all of it.
     replay_cancel(session, subscription);
@@ -32,7 +33,10 @@ bool replay_try_start(struct session *session, struct subscription *subscription
         return false;
     }
     replay->subscription = subscription;
-    subscription->replay_sequence = replay->cursor.sequence;
+    // Who subscribes again is owed what other workers posted before, even if its value is gone by
+    // the time the cursor comes there [MQTT-3.8.4-3].
+    if (is_new)
+        subscription->replay_sequence = replay->cursor.sequence;
     struct replay **last = &session->replays;
     while (*last != NULL)
         last = &(*last)->next;
@@ -59,20 +63,27 @@ static bool may_have(const struct session *session, struct message *message, int
     return router_may_read(session->router, session, message_topic(message));
 }
 
-// Finds the next message for this replay and holds it. False: none within the steps; *ret_more
-// tells whether to come again.
+// Finds the next message for this replay and holds it; one that was held already is looked at
+// again, for it may have expired while the window was shut. False: none within the steps;
+// *ret_more tells whether to come again.
 static bool find(struct session *session, struct replay *replay, int64_t now_ms, bool *ret_more)
 {
-    while (replay->held == NULL) {
-        struct message *message = retained_cursor_next(&replay->cursor, STEPS_MAX, ret_more);
+    struct message *message = replay->held;
+    replay->held = NULL;
+    for (uint32_t i = 0; i < STEPS_MAX; i++) {
+        if (message == NULL)
+            message = retained_cursor_next(&replay->cursor, STEPS_MAX, ret_more);
         if (message == NULL)
             return false;
-        if (may_have(session, message, now_ms))
+        if (may_have(session, message, now_ms)) {
             replay->held = message;
-        else
-            message_unref(message);
+            return true;
+        }
+        message_unref(message);
+        message = NULL;
     }
-    return true;
+    *ret_more = true; // so many that it may not have: others have their turn first
+    return false;
 }
 
 bool replay_next(struct session *session, int64_t now_ms, bool window_open,
