@@ -38,7 +38,7 @@ def test_whatever_comes_before_connect_is_not_served(connect, prefix, version, p
 @proves("5.0", "MQTT-3.1.0-2")
 @proves("3.1.1", "MQTT-3.1.0-2")
 def test_a_second_connect_ends_the_connection(connect, new_id, prefix, version):
-    """Under its own or another identifier; it takes nothing over, and its will counts for nothing."""
+    """Under its own or another identifier; it takes nothing over, and its will does not count."""
     listener, bystander = listener_on(connect, f"{prefix}/+", version=version), connect(version)
     for name in (None, bystander.client_id, new_id()):
         client = connect(version, will=Will(f"{prefix}/first", b"x"))
@@ -140,7 +140,7 @@ def test_flags_and_payload_that_do_not_agree(broker, version, fields):
 @proves("5.0", "MQTT-3.1.3-1", "MQTT-3.1.3-3", "MQTT-3.1.2-9", "MQTT-3.1.2-17", "MQTT-3.1.2-19")
 @proves("3.1.1", "MQTT-3.1.3-1", "MQTT-3.1.3-3", "MQTT-3.1.2-9", "MQTT-3.1.2-19", "MQTT-3.1.2-21")
 def test_each_field_of_the_payload_is_taken_for_what_it_is(connect, new_id, prefix, version):
-    """Fields that would also do in each other's place: the session, the will and its payload tell."""
+    """Fields that would also do in each other's place: session, will and payload tell."""
     name, topic, payload = new_id(), f"{prefix}/topic", f"{prefix}/payload"
     listener = listener_on(connect, f"{prefix}/#", version=version)
     flags = WILL | USER_NAME | PASSWORD_FLAG
@@ -190,8 +190,9 @@ def test_properties_that_connect_may_not_have(broker, properties):
 
 @proves("5.0", "MQTT-3.1.4-1")
 @pytest.mark.parametrize("properties", (
-    [("will_delay_interval", 1)] * 2, {"payload_format_indicator": 2}, {"session_expiry_interval": 1},
-    {"subscription_identifier": 1}, {"topic_alias": 1}, {"reason_string": "x"}, b"\x18\0\0\0",
+    [("will_delay_interval", 1)] * 2, {"payload_format_indicator": 2},
+    {"session_expiry_interval": 1}, {"subscription_identifier": 1}, {"topic_alias": 1},
+    {"reason_string": "x"}, b"\x18\0\0\0",
 ), ids=repr)
 def test_properties_that_a_will_may_not_have(broker, properties):
     data = mqtt.encode(Connect("c", will=Will("t", b"x", properties=properties)), 5)
@@ -344,7 +345,7 @@ def test_a_session_lasts_as_long_as_its_connection(connect, new_id, prefix, vers
 def test_plain_identifiers_of_1_to_23_bytes_are_accepted(connect, version):
     letters = string.digits + string.ascii_letters
     names = [letters[at:] + letters[:at] for at in range(0, 62, 3)]
-    for name in [letter for letter in letters] + [name[:size] for size, name in enumerate(names, 3)]:
+    for name in [*letters, *(name[:size] for size, name in enumerate(names, 3))]:
         with connect(version, name) as client:
             client.disconnect()
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Chapters 3.2 and 4.12: CONNACK, what it announces, and AUTH as far as it goes without a method."""
+"""Chapters 3.2 and 4.12: CONNACK, what it announces; AUTH as far as it goes without a method."""
 import pytest
 
 import mqtt

@@ -92,13 +92,12 @@ def test_a_new_subscription_gets_the_retained_message_of_each_matching_topic(con
     topics = [f"{prefix}/{name}" for name in ("a", "b", "a/b", "", "/", "å")]
     for topic in topics:
         publisher.publish(topic, topic.encode(), qos=1, retain=True)
-    for name, wanted in ((f"{prefix}/#", topics), (f"{prefix}/+", [topics[n] for n in (0, 1, 3, 5)]),
-                         (f"{prefix}/a/#", [topics[n] for n in (0, 2)]), (f"{prefix}/c", [])):
-        client.subscribe(name)
-        got = [client.receive(retain=True) for _ in wanted]
+    for name, numbers in (("#", range(6)), ("+", (0, 1, 3, 5)), ("a/#", (0, 2)), ("c", ())):
+        client.subscribe(f"{prefix}/{name}")
+        got = [client.receive(retain=True) for _ in numbers]
         client.expect_nothing()
         assert {packet.topic: packet.payload for packet in got} == \
-            {topic: topic.encode() for topic in wanted}
+            {topics[number]: topics[number].encode() for number in numbers}
 
 
 @proves("5.0", "MQTT-3.3.1-6", "MQTT-3.3.1-7")
@@ -352,7 +351,7 @@ def test_without_a_maximum_no_alias_is_taken(fresh_broker, connect, prefix):
 @proves("5.0", "MQTT-3.3.2-7", "MQTT-4.7.3-1")
 @pytest.mark.parametrize("ending", ("disconnect", "abort", "takeover"))
 def test_an_alias_of_the_last_connection_is_unknown(connect, new_id, prefix, ending):
-    """Also to the broker's own sending side, which must not use one that the new one was not told."""
+    """Also to the broker as a sender, which must not use one that the new one was not told."""
     name, publisher = new_id(), connect(5)
     limits = {"topic_alias_maximum": 5}
     old = session(connect, name, properties=limits)
@@ -498,7 +497,7 @@ def test_a_publish_that_is_not_authorised(connect, version, qos):
 @pytest.mark.parametrize("maximum", (1, 2, 7))
 @pytest.mark.parametrize("qos", (1, 2))
 def test_no_more_in_flight_than_the_receive_maximum(connect, new_id, prefix, maximum, qos):
-    """Live, and again after a reconnect with a smaller one; at QoS 2 a place is free with PUBCOMP."""
+    """Live, and again after a reconnect with a smaller one; at QoS 2 PUBCOMP frees the place."""
     name, publisher = new_id(), connect(5)
     client = session(connect, name, properties={"receive_maximum": maximum})
     client.subscribe(prefix, qos=qos)

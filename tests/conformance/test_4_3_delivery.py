@@ -68,7 +68,7 @@ def test_qos_2_exactly_once(connect, new_id, prefix, version, reconnects):
 @proves("5.0", "MQTT-4.3.3-10", "MQTT-4.3.3-12")
 @proves("3.1.1", "MQTT-4.3.3-2")
 def test_exchanges_of_different_identifiers_do_not_mix(connect, prefix, version):
-    """Released in another order than begun, in between each other and QoS 1 with the same number."""
+    """Released in another order than begun, with QoS 1 of the same number in between."""
     listener, publisher = listener_on(connect, prefix, version=version), connect(version)
     for packet_id in (5, 6, 7, 0x0500):
         publisher.send(Publish(prefix, b"%d" % packet_id, 2, packet_id=packet_id))

@@ -30,7 +30,7 @@ def test_what_follows_a_disconnect_is_ignored(connect, prefix, version):
 
 
 @proves("5.0", "MQTT-3.14.4-3", "MQTT-3.1.2-8", "MQTT-3.1.2-10")
-@pytest.mark.parametrize("reason", (0x00, 0x04, 0x80, 0x81, 0x82, 0x83, 0x93, 0x94, 0x95, 0x97, 0x99))
+@pytest.mark.parametrize("reason", (0x00, 0x04, 0x80, 0x81, 0x82, 0x83, 0x93, 0x95, 0x97, 0x99))
 def test_only_disconnect_0_deletes_the_will(connect, prefix, reason):
     """In its short form and in its long ones."""
     listener = listener_on(connect, prefix)

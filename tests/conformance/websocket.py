@@ -52,8 +52,10 @@ class WebSocketClient(Client):
         header = bytes([is_last << 7 | opcode])
         if size < 126:
             header += bytes([0x80 | size])
+        elif size < 65536:
+            header += b"\xfe" + mqtt.u16(size)
         else:
-            header += b"\xfe" + mqtt.u16(size) if size < 65536 else b"\xff" + size.to_bytes(8, "big")
+            header += b"\xff" + size.to_bytes(8, "big")
         super().send_raw(header + mask + bytes(b ^ mask[n % 4] for n, b in enumerate(data)))
 
     def send_raw(self, data):
