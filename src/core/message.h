@@ -13,6 +13,16 @@
 
 #define MESSAGE_NEVER_EXPIRES INT64_MAX
 
+// Sessions that have a message already: it came before a crash, was spread, and its publisher, who
+// never heard of that, sends it again. One publication is named by its session's number and packet
+// identifier until PUBREL.
+struct spread {
+    struct spread *next;
+    uint16_t packet_id;
+    uint32_t count;
+    uint64_t sessions[];
+};
+
 struct message {
     _Atomic uint32_t references;
     uint8_t qos; // as published
@@ -20,11 +30,14 @@ struct message {
     uint16_t topic_size;
     uint32_t properties_size;
     uint32_t payload_size;
+    uint16_t packet_id; // QoS 2 of a stored session with several workers: see struct spread; else 0
     uint64_t publisher; // number of the publishing session, for No Local; 0: the broker itself
     uint64_t
         sequence; // place in the order of retained changes; 0 when not retained. See retained.h
     int64_t expires_ms; // monotonic; MESSAGE_NEVER_EXPIRES
+    uint64_t row;       // in the store; 0 none. Touched only by the thread that writes the store
     struct budget *budget;
+    struct spread *spread; // owned; NULL but after a crash
     void *storage; // adopted memory that holds topic and payload, or NULL: they are in bytes[]
     size_t storage_size;
     const uint8_t *topic;
@@ -39,6 +52,8 @@ struct message_source {
     uint8_t qos;
     bool retain;
     uint64_t publisher;
+    uint16_t packet_id;
+    struct spread *spread; // taken over by the message, if there is one
     int64_t now_ms;
     void *storage; // heap block (base/memory.h) that topic and payload view and that the message
                    // shall own; NULL: copy

@@ -14,14 +14,18 @@ enum record_kind {
     RECORD_SESSION_REMOVE,      // session: and everything that hangs on it, its will too
     RECORD_SUBSCRIPTION_PUT,    // session, text = whole filter, options, identifier
     RECORD_SUBSCRIPTION_REMOVE, // session, text
-    RECORD_DELIVERY_PUT,        // session, number, message, qos, retain, identifier, text = more
-                                // identifiers (4 bytes each, host order)
-    RECORD_DELIVERY_SENT,       // session, number, packet_id: in flight, PUBLISHED
-    RECORD_DELIVERY_RELEASED,   // session, number, packet_id: RELEASED, the message is no longer
-                                // needed
-    RECORD_DELIVERY_REMOVE,     // session, number
-    RECORD_INCOMING_PUT,        // session, packet_id
-    RECORD_INCOMING_REMOVE,     // session, packet_id
+    RECORD_DELIVERY_PUT,  // session, number, message, qos, retain, identifier, packet_id (not 0: it
+                          // is in flight already), text = more identifiers (4 bytes each, host
+                          // order)
+    RECORD_DELIVERY_SENT, // session, number, packet_id: in flight, PUBLISHED
+    RECORD_DELIVERY_RELEASED, // session, number, packet_id: RELEASED, the message is no longer
+                              // needed
+    RECORD_DELIVERY_REMOVE,   // session, number
+    // A message with a packet_id (message.h, struct spread) is noted with DELIVERY_PUT as having
+    // reached the session: one row (message->publisher, message->packet_id, session), which goes
+    // with INCOMING_REMOVE of (publisher, packet_id) and with the publisher's SESSION_REMOVE.
+    RECORD_INCOMING_PUT,    // session, packet_id
+    RECORD_INCOMING_REMOVE, // session, packet_id
     RECORD_RETAINED_PUT, // message (its sequence decides against other workers'); an empty payload
                          // removes
     RECORD_WILL_PUT,     // session, text = client id, message, numbers below

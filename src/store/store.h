@@ -76,6 +76,8 @@ struct store_loader {
     void (*subscription)(void *context, uint64_t session, struct bytes filter,
                          struct subscription_options options, uint32_t identifier);
     void (*incoming)(void *context, uint64_t session, uint16_t packet_id);
+    // A publication of `publisher` under this identifier reached `target` and was not released yet.
+    void (*spread)(void *context, uint64_t publisher, uint16_t packet_id, uint64_t target);
     void (*delivery)(void *context, const struct store_delivery *delivery);
     void (*retained)(void *context, struct message *message); // with its sequence
     void (*will)(void *context, const struct store_will *will);

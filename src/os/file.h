@@ -1,0 +1,28 @@
+// SPDX-License-Identifier: MIT
+// The few things the store does with files besides SQLite: its directory, its lock, space. All
+// return 0 or -errno unless said otherwise; what is made is for this user alone (0600, 0700).
+#ifndef BUD_OS_FILE_H
+#define BUD_OS_FILE_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+int file_make_directory(const char *path); // with what is above it; fine if it is there
+bool file_exists(const char *path);
+int64_t file_size(const char *path); // -errno if it cannot be told
+
+// An exclusive lock on this file, made if missing; held until file_unlock or the process ends. The
+// descriptor, or -EWOULDBLOCK: somebody else holds it.
+int file_lock(const char *path);
+void file_unlock(int descriptor);
+
+int file_reserve(const char *path, uint64_t size); // makes it with its blocks really allocated
+int file_remove(const char *path);                 // fine if it is not there
+int file_rename(const char *from, const char *to);
+int file_sync_directory(const char *path);
+int file_append(const char *path, const void *data, uint64_t size); // made if missing
+
+// What is free for this user and how large the file system is, in bytes.
+int file_space(const char *path, uint64_t *ret_free, uint64_t *ret_total);
+
+#endif

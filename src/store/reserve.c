@@ -1,0 +1,63 @@
+// SPDX-License-Identifier: MIT
+#include "store/reserve.h"
+
+#include "base/memory.h"
+#include "os/file.h"
+
+#include <stdio.h>
+
+#define RESERVE_BYTES (4u << 20)
+#define LOW_BYTES_MIN (64u << 20)
+#define PATH_SIZE 4096
+
+struct reserve {
+    char directory[PATH_SIZE];
+    char path[PATH_SIZE];
+    uint64_t low_bytes;
+    bool there, low;
+};
+
+struct reserve *reserve_new(const char *directory, uint64_t low_bytes)
+{
+    struct reserve *reserve = memory_new(sizeof(*reserve));
+    (void)snprintf(reserve->directory, sizeof(reserve->directory), "%s", directory);
+    (void)snprintf(reserve->path, sizeof(reserve->path), "%.4000s/reserve", directory);
+    reserve->low_bytes = low_bytes;
+    reserve->there = file_size(reserve->path) == RESERVE_BYTES;
+    (void)reserve_is_low(reserve);
+    return reserve;
+}
+
+void reserve_free(struct reserve *reserve)
+{
+    memory_free(reserve);
+}
+
+void reserve_give_up(struct reserve *reserve)
+{
+    (void)file_remove(reserve->path); // if it does not go, there is only less room
+    reserve->there = false;
+    reserve->low = true;
+}
+
+static uint64_t limit_of(const struct reserve *reserve, uint64_t total)
+{
+    if (reserve->low_bytes > 0)
+        return reserve->low_bytes;
+    return total / 50 > LOW_BYTES_MIN ? total / 50 : LOW_BYTES_MIN;
+}
+
+bool reserve_is_low(struct reserve *reserve)
+{
+    uint64_t available, total;
+    if (file_space(reserve->directory, &available, &total) < 0)
+        return reserve->low;
+    uint64_t limit = limit_of(reserve, total);
+    if (available < limit)
+        reserve->low = true;
+    else if (available >= 2 * limit)
+        reserve->low = false;
+    if (!reserve->low && !reserve->there)
+        reserve->there = file_reserve(reserve->path, RESERVE_BYTES) == 0;
+    return reserve->low;
+}
