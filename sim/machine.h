@@ -71,10 +71,12 @@ void wire_free(struct wire *wire);  // this side needs it no more; the broker's 
 // For the oracle: moments at the broker's socket.
 struct wire_times {
     uint64_t read_bytes;    // by the broker, in all
+    bool was_blocked;       // the broker had to wait for room at least once
     int64_t read_ms;        // last read that got something
     int64_t closed_ms;      // the broker sent its end (FIN or RST); -1 not yet
     int64_t accepted_ms;    // -1 not yet
     int64_t gathered_ms;    // at the earliest, of the bytes that wire_read returned last
+    int64_t written_ms;     // of the same
     uint64_t written_bytes; // by the far side, in all
 };
 const struct wire_times *wire_times(const struct wire *wire);

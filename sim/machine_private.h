@@ -23,6 +23,7 @@ struct segment {
     enum segment_kind kind;
     int64_t arrives_ms;
     int64_t gathered_ms; // when the broker can have put it together at the earliest
+    int64_t written_ms;
     size_t size, taken;
     uint8_t bytes[];
 };
@@ -78,7 +79,7 @@ struct descriptor *descriptor_at(int fd);
 int descriptor_take(enum descriptor_kind kind, struct wire *wire); // or -EMFILE
 
 bool pipe_is_readable(const struct pipe *pipe); // bytes, the end or a reset have arrived
-ssize_t pipe_read(struct pipe *pipe, void *memory, size_t size, int64_t *ret_gathered_ms);
+ssize_t pipe_read(struct pipe *pipe, void *memory, size_t size, struct wire_times *times);
 size_t pipe_room(const struct pipe *pipe);
 void pipe_send(struct pipe *pipe, enum segment_kind kind, struct bytes bytes, int64_t gathered_ms);
 void pipe_lose(struct pipe *pipe); // what has not arrived yet

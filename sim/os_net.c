@@ -86,8 +86,8 @@ ssize_t net_read(int fd, void *memory, size_t size)
     ASSERT(size > 0);
     if (wire_timed_out(wire))
         return -ETIMEDOUT;
-    int64_t gathered_ms;
-    ssize_t got = pipe_read(&wire->to_broker, memory, size, &gathered_ms);
+    struct wire_times ignored;
+    ssize_t got = pipe_read(&wire->to_broker, memory, size, &ignored);
     if (got > 0) {
         wire_note_read(wire, (size_t)got);
         machine_trace('R', wire->number, bytes_make(memory, (size_t)got));
@@ -145,6 +145,7 @@ ssize_t net_writev(int fd, const struct iovec *parts, int count)
         answer_reset(wire);
     if (written < asked && !wire->blocked)
         wire->blocked_ms = machine.now_ms;
+    wire->times.was_blocked = wire->times.was_blocked || written < asked;
     wire->blocked = written < asked;
     return written == 0 && asked > 0 ? -EAGAIN : (ssize_t)written;
 }

@@ -59,6 +59,7 @@ static void append(struct buffer *buffer, struct bytes bytes)
 void peer_send(struct peer *peer, struct bytes bytes)
 {
     append(&peer->output, bytes);
+    peer->sent_bytes += bytes.size;
     peer_flush(peer);
 }
 
@@ -148,18 +149,28 @@ void peer_auth(struct peer *peer, const struct packet_auth *auth)
     finish(peer, &writer);
 }
 
-static void read_all(struct peer *peer)
+// One piece at a time, so that a packet is known to have come with the last piece read.
+static bool read_piece(struct peer *peer)
 {
     uint8_t memory[READ_SIZE];
-    while (!peer->ended) {
-        ssize_t got = wire_read(peer->wire, memory, sizeof memory);
-        if (got == -EAGAIN)
-            return;
-        if (got <= 0)
-            peer->ended = true;
-        else
-            append(&peer->input, bytes_make(memory, (size_t)got));
-    }
+    if (peer->ended)
+        return false;
+    ssize_t got = wire_read(peer->wire, memory, sizeof memory);
+    if (got > 0)
+        append(&peer->input, bytes_make(memory, (size_t)got));
+    else if (got != -EAGAIN)
+        peer->ended = true;
+    return got > 0;
+}
+
+static void take_step(struct peer *peer, const struct engine_step *step, struct packet *packet)
+{
+    peer->broken = step->result == ENGINE_ERROR;
+    peer->reason = step->reason;
+    peer->taken = step->consumed;
+    if (step->result == ENGINE_PACKET && packet->type == PACKET_CONNACK &&
+        !bud_reason_is_error(packet->connack.reason))
+        peer->engine.state = ENGINE_OPEN;
 }
 
 bool peer_take(struct peer *peer, struct packet *ret_packet)
@@ -169,17 +180,15 @@ bool peer_take(struct peer *peer, struct packet *ret_packet)
     if (peer->taken > 0)
         buffer_consume(&peer->input, peer->taken);
     peer->taken = 0;
-    if (!peer->ended)
-        read_all(peer);
-    if (peer->input.size == 0)
-        return false;
-    struct engine_step step = engine_next(&peer->engine, buffer_bytes(&peer->input), ret_packet);
-    peer->broken = step.result == ENGINE_ERROR;
-    peer->reason = step.reason;
-    if (step.result != ENGINE_PACKET)
-        return false;
-    peer->taken = step.consumed;
-    if (ret_packet->type == PACKET_CONNACK && !bud_reason_is_error(ret_packet->connack.reason))
-        peer->engine.state = ENGINE_OPEN;
-    return true;
+    for (;;) {
+        struct engine_step step = {.result = ENGINE_NEEDS_MORE};
+        if (peer->input.size > 0)
+            step = engine_next(&peer->engine, buffer_bytes(&peer->input), ret_packet);
+        if (step.result != ENGINE_NEEDS_MORE) {
+            take_step(peer, &step, ret_packet);
+            return step.result == ENGINE_PACKET;
+        }
+        if (!read_piece(peer))
+            return false;
+    }
 }

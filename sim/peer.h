@@ -13,6 +13,7 @@ struct peer {
     struct engine engine;
     struct buffer input;  // came and was not taken yet
     struct buffer output; // does not fit into the socket yet
+    uint64_t sent_bytes;  // in all, what waits in `output` included
     size_t taken;         // the packet of the last peer_take, still at the start of `input`
     bool ended;           // the broker's end (or a reset) came
     bool broken;          // what came was no packet: `reason`

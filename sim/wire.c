@@ -37,18 +37,21 @@ static void drop_first(struct pipe *pipe)
 }
 
 // Takes what has arrived, at most `size` bytes; when the machine shuffles sometimes less.
-static size_t take_bytes(struct pipe *pipe, uint8_t *memory, size_t size, int64_t *ret_gathered_ms)
+// Never bytes of two moments: the reader shall know when they were written.
+static size_t take_bytes(struct pipe *pipe, uint8_t *memory, size_t size, struct wire_times *times)
 {
     size_t taken = 0;
+    times->gathered_ms = pipe->first->gathered_ms;
+    times->written_ms = pipe->first->written_ms;
     if (machine.options.shuffles && machine_below(4) == 0)
         size = 1 + (size_t)machine_below(size < 64 ? size : 64);
-    while (taken < size && has_arrived(pipe->first) && pipe->first->kind == SEGMENT_BYTES) {
+    while (taken < size && has_arrived(pipe->first) && pipe->first->kind == SEGMENT_BYTES &&
+           pipe->first->gathered_ms == times->gathered_ms &&
+           pipe->first->written_ms == times->written_ms) {
         struct segment *segment = pipe->first;
         size_t left = segment->size - segment->taken;
         size_t part = left < size - taken ? left : size - taken;
         memcpy(memory + taken, segment->bytes + segment->taken, part);
-        if (taken == 0)
-            *ret_gathered_ms = segment->gathered_ms;
         taken += part;
         segment->taken += part;
         if (part == left)
@@ -58,11 +61,11 @@ static size_t take_bytes(struct pipe *pipe, uint8_t *memory, size_t size, int64_
     return taken;
 }
 
-ssize_t pipe_read(struct pipe *pipe, void *memory, size_t size, int64_t *ret_gathered_ms)
+ssize_t pipe_read(struct pipe *pipe, void *memory, size_t size, struct wire_times *times)
 {
     bool arrived = has_arrived(pipe->first);
     if (arrived && pipe->first->kind == SEGMENT_BYTES)
-        return (ssize_t)take_bytes(pipe, memory, size, ret_gathered_ms);
+        return (ssize_t)take_bytes(pipe, memory, size, times);
     if (arrived) { // a reset may still come behind the end
         pipe->is_reset = pipe->first->kind == SEGMENT_RESET;
         pipe->has_end = true;
@@ -90,6 +93,7 @@ static void append(struct pipe *pipe, enum segment_kind kind, struct bytes bytes
     segment->kind = kind;
     segment->arrives_ms = arrival_on(pipe);
     segment->gathered_ms = gathered_ms;
+    segment->written_ms = machine.now_ms;
     segment->size = bytes.size;
     if (bytes.size > 0)
         memcpy(segment->bytes, bytes.data, bytes.size);
@@ -208,7 +212,7 @@ ssize_t wire_read(struct wire *wire, void *memory, size_t size)
     ASSERT(!wire->far_closed);
     if (wire->cut)
         return -EAGAIN;
-    ssize_t got = pipe_read(&wire->to_far, memory, size, &wire->times.gathered_ms);
+    ssize_t got = pipe_read(&wire->to_far, memory, size, &wire->times);
     if (got > 0)
         machine_trace('r', wire->number, bytes_make(memory, (size_t)got));
     return got;
@@ -233,6 +237,8 @@ void wire_reset(struct wire *wire)
 void wire_cut(struct wire *wire)
 {
     wire->cut = true;
+    if (wire->waiting) // nobody will ever hear of it
+        wire->times.closed_ms = machine.now_ms;
     pipe_lose(&wire->to_broker);
     wire->to_broker.ended = true;
     empty(&wire->to_far);
