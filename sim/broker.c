@@ -10,6 +10,7 @@
 void broker_options(struct options *options, uint32_t worker_count)
 {
     options_set_defaults(options);
+    options->persistence = 0;
     options->workers = worker_count;
     options->allow_anonymous = ANONYMOUS_TRUE;
     options->log_format = LOG_LOGFMT;

@@ -109,12 +109,16 @@ void hits_done(struct hits *hits);
 // A new member counts as offline until its worker says otherwise.
 void share_set_online(struct share_member *member, bool online);
 
-// Chooses a member of `group`: online before offline, fewest in flight first, ties in turn; never
-// `except` (NULL: no exception); with `online_only` an offline one is not chosen. Looks at no more
-// than 64 online and 64 offline candidates, from a moving start, so that a large group costs no
-// more than a small one. The chosen member's in_flight has been increased. NULL: nobody.
-struct share_member *share_pick(struct share_group *group, const struct share_member *except,
-                                bool online_only);
+struct share_choice {
+    const struct share_member *except; // never this one; NULL: no exception
+    bool online_only;                  // an offline one is not chosen
+    uint8_t qos;                       // of the message: QoS 0 is only roughly counted
+};
+
+// Chooses a member of `group`: online before offline, fewest in flight first, ties in turn. Looks
+// at no more than 64 online and 64 offline candidates, from a moving start, so that a large group
+// costs no more than a small one. The chosen member's in_flight has been increased. NULL: nobody.
+struct share_member *share_pick(struct share_group *group, const struct share_choice *choice);
 
 // Who must give in_flight back later (a message under way to the member's session) keeps a
 // reference, and with it the group, which may be asked for another member even after its last one

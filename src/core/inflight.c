@@ -74,6 +74,28 @@ struct inflight_slot *inflight_try_add(struct inflight *inflight, struct deliver
     return slot;
 }
 
+bool inflight_try_restore(struct inflight *inflight, struct delivery delivery, uint16_t packet_id)
+{
+    // Identifiers need not be close to each other: the table grows until this one has a place of
+    // its own.
+    while (inflight->capacity == 0 || slot_for(inflight, packet_id)->state != INFLIGHT_FREE)
+        if (packet_id == 0 || inflight_find(inflight, packet_id) != NULL || !grow(inflight))
+            return false;
+    struct inflight_slot *slot = slot_for(inflight, packet_id);
+    *slot = (struct inflight_slot){
+        .delivery = delivery,
+        .order = inflight->next_order++,
+        .packet_id = packet_id,
+        .state = delivery.message != NULL ? INFLIGHT_PUBLISHED : INFLIGHT_RELEASED,
+        .sent = true,
+    };
+    inflight->count++;
+    if (delivery.message != NULL)
+        inflight->bytes += delivery_weight(&delivery);
+    inflight->last_packet_id = packet_id;
+    return true;
+}
+
 struct inflight_slot *inflight_find(struct inflight *inflight, uint16_t packet_id)
 {
     if (inflight->capacity == 0)

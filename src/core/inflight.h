@@ -45,6 +45,10 @@ struct inflight {
 // pointer across.
 struct inflight_slot *inflight_try_add(struct inflight *inflight, struct delivery delivery);
 
+// At start: a delivery that was in flight under this identifier; RELEASED if it has no message.
+// False without memory, or if the identifier is taken.
+bool inflight_try_restore(struct inflight *inflight, struct delivery delivery, uint16_t packet_id);
+
 struct inflight_slot *inflight_find(struct inflight *inflight,
                                     uint16_t packet_id); // NULL: not in use
 

@@ -76,7 +76,9 @@ struct message *message_try_new(struct budget *budget, const struct message_sour
         .properties_size = (uint32_t)properties_size,
         .payload_size = (uint32_t)source->payload.size,
         .storage_size = source->storage_size,
+        .packet_id = source->packet_id,
         .publisher = source->publisher,
+        .spread = source->spread,
         .expires_ms = expiry_of(source),
         .budget = budget,
     };
@@ -103,6 +105,7 @@ void message_unref(struct message *message)
     if (before > 1)
         return;
     budget_give(message->budget, message_size(message));
+    memory_free(message->spread);
     memory_free(message->storage);
     memory_free(message);
 }

@@ -41,6 +41,10 @@ struct store_port {
                             const struct delivery *delivery); // delivered, passed on or dropped
     void (*incoming_put)(void *context, const struct session *session, uint16_t packet_id);
     void (*incoming_remove)(void *context, const struct session *session, uint16_t packet_id);
+    // The session has room for `count` more of the deliveries that only the store has, those with
+    // numbers above `after`: they come by session_take_read, later.
+    void (*deliveries_read)(void *context, const struct session *session, uint64_t after,
+                            uint32_t count);
     void (*retained_put)(void *context, struct message *message); // empty payload: removed
     void (*will_put)(void *context, const struct session *session);
     void (*will_remove)(void *context, const struct session *session);

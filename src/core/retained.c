@@ -137,6 +137,18 @@ enum bud_reason retained_set(struct retained *retained, struct message *message)
     return changed ? BUD_SUCCESS : BUD_QUOTA_EXCEEDED;
 }
 
+bool retained_restore(struct retained *retained, struct message *message)
+{
+    struct message *old = NULL;
+    lock_take(&retained->lock);
+    bool kept = try_change(retained, message, &old);
+    if (message->sequence > retained->sequence)
+        retained->sequence = message->sequence;
+    lock_release(&retained->lock);
+    message_unref(old);
+    return kept;
+}
+
 void retained_drop(struct retained *retained, struct message *message)
 {
     struct message *old = NULL;

@@ -30,6 +30,10 @@ void retained_free(struct retained *retained); // releases the messages; no curs
 // value stays).
 enum bud_reason retained_set(struct retained *retained, struct message *message);
 
+// At start: keeps a message that has its sequence already; numbering goes on above it. False beyond
+// a limit or without memory.
+bool retained_restore(struct retained *retained, struct message *message);
+
 // Removes the value of `topic` if it is still `message` (an expired one, say).
 void retained_drop(struct retained *retained, struct message *message);
 

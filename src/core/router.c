@@ -67,8 +67,20 @@ static struct delivery delivery_for(const struct subscription *subscription,
     };
 }
 
+static bool has_already(const struct spread *spread, const struct session *session)
+{
+    for (uint32_t i = 0; spread != NULL && i < spread->count; i++)
+        if (spread->sessions[i] == session->number)
+            return true;
+    return false;
+}
+
 static void deliver(struct router *router, struct session *session, struct delivery delivery)
 {
+    if (has_already(delivery.message->spread, session)) {
+        memory_free(delivery.extra);
+        return;
+    }
     if (!router_may_read(router, session, message_topic(delivery.message))) {
         router->ports->dropped(router->ports->context, session, delivery.message,
                                COUNTER_DROPPED_NOT_AUTHORIZED);
@@ -202,7 +214,9 @@ static bool give_to_member(struct router *router, struct message *message,
                            struct share_group *group, const struct share_member *except,
                            bool online_only)
 {
-    struct share_member *member = share_pick(group, except, online_only);
+    struct share_choice choice = {
+        .except = except, .online_only = online_only, .qos = message->qos};
+    struct share_member *member = share_pick(group, &choice);
     if (member == NULL)
         return false;
     if (member->worker == router->worker && member->subscription != NULL)

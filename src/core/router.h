@@ -15,6 +15,7 @@ struct touched; // a session that one message reached through several filters
 
 struct router {
     uint32_t worker;
+    bool spreads_over_workers; // there are several
     struct index *index;
     struct retained *retained;
     struct budget *budget;

@@ -110,7 +110,10 @@ void session_free(struct session *session)
     drop_all(session, &session->fleeting, COUNTER_DROPPED_SESSION_ENDED);
     end_in_flight(session);
     end_queued(session);
+    counter_subtract(router->counters, COUNTER_QUEUED_MESSAGES, session->waiting_count);
     packet_id_set_done(&session->incoming);
+    while (session->spreads != NULL)
+        memory_free(session_take_spread(session, session->spreads->packet_id));
     message_unref(session->will);
     counter_subtract(router->counters, COUNTER_SESSIONS, 1);
     budget_give(router->budget, sizeof(*session) + session->client_id.size + session->user.size);
@@ -292,6 +295,22 @@ enum bud_reason session_subscribe(struct session *session, struct bytes whole,
     return (enum bud_reason)options.qos;
 }
 
+bool session_restore_subscription(struct session *session, struct bytes whole,
+                                  struct subscription_options options, uint32_t identifier)
+{
+    struct bytes filter = whole, group = {0};
+    struct subscription *subscription;
+    if (topic_share_parse(whole, &group, &filter) == TOPIC_SHARE_INVALID ||
+        !topic_filter_valid(filter) ||
+        bud_reason_is_error(add(session, whole, filter, group, &subscription)))
+        return false;
+    if (group.size > 0)
+        session->shared_count++; // and offline, until its client is back
+    subscription->options = options;
+    subscription->identifier = identifier;
+    return true;
+}
+
 enum bud_reason session_unsubscribe(struct session *session, struct bytes filter)
 {
     struct subscription *subscription = find(session, filter);
@@ -315,14 +334,51 @@ bool session_incoming_begin(struct session *session, uint16_t packet_id, bool *r
     if (!packet_id_set_try_add(&session->incoming, packet_id))
         return false;
     const struct store_port *store = session->router->store;
-    if (session->stored)
+    // With several workers the sessions that got the message are noted instead, each with its
+    // delivery: what is noted is then whole or not there for each of them, whichever worker's part
+    // reached the disk.
+    if (session->stored && !session->router->spreads_over_workers)
         store->incoming_put(store->context, session, packet_id);
+    return true;
+}
+
+struct spread *session_take_spread(struct session *session, uint16_t packet_id)
+{
+    for (struct spread **link = &session->spreads; *link != NULL; link = &(*link)->next) {
+        struct spread *spread = *link;
+        if (spread->packet_id == packet_id) {
+            *link = spread->next;
+            spread->next = NULL;
+            return spread;
+        }
+    }
+    return NULL;
+}
+
+bool session_restore_spread(struct session *session, uint16_t packet_id, uint64_t target)
+{
+    struct spread *spread = session_take_spread(session, packet_id);
+    uint32_t count = spread == NULL ? 0 : spread->count;
+    struct spread *larger =
+        memory_try_resize(spread, sizeof(*spread) + (count + 1) * sizeof(spread->sessions[0]));
+    if (larger == NULL) {
+        memory_free(spread);
+        return false;
+    }
+    larger->packet_id = packet_id;
+    larger->count = count + 1;
+    larger->sessions[count] = target;
+    larger->next = session->spreads;
+    session->spreads = larger;
     return true;
 }
 
 bool session_incoming_end(struct session *session, uint16_t packet_id)
 {
-    if (!packet_id_set_remove(&session->incoming, packet_id))
+    struct spread *spread = session_take_spread(session, packet_id);
+    bool was_spread = spread != NULL;
+    memory_free(spread);
+    if (!packet_id_set_remove(&session->incoming, packet_id) && !was_spread)
         return false;
     const struct store_port *store = session->router->store;
     if (session->stored)
@@ -332,5 +388,6 @@ bool session_incoming_end(struct session *session, uint16_t packet_id)
 
 uint64_t session_queued_count(const struct session *session)
 {
-    return session->lasting.count + session->fleeting.count + session->inflight.count;
+    return session->lasting.count + session->fleeting.count + session->inflight.count +
+           session->waiting_count;
 }

@@ -17,6 +17,10 @@
 
 #define SESSION_NEVER_EXPIRES UINT32_MAX
 
+// How many QoS 1 and 2 messages of one stored session are in memory; the rest of its queue is on
+// the disk alone.
+#define SESSION_WINDOW 1000u
+
 // The retained messages that a new subscription is owed, replayed as fast as the client reads.
 struct replay {
     struct replay *next;
@@ -49,6 +53,7 @@ struct session {
 
     // Coming in.
     struct packet_id_set incoming;
+    struct spread *spreads; // from before a crash, until the publication is repeated or released
 
     // The will: published when the connection ends uncleanly, see will.h.
     struct message *will;
@@ -60,6 +65,11 @@ struct session {
     bool will_stored;     // likewise its will
     bool only_for_will;   // not a session any more: came back from the store to publish its will
     uint64_t last_number; // of a delivery in the store
+    // A long queue is in memory only as far as a window; the rest waits in the store and is read as
+    // the client takes what is before it.
+    uint64_t waiting_count, waiting_bytes;
+    uint64_t window_last; // number of the last delivery that is in memory
+    bool is_reading;
 
     int64_t created_ms, detached_ms; // monotonic
     int64_t will_due_ms;             // while offline with a delayed will, else 0
@@ -89,6 +99,14 @@ struct bytes session_key(const void *session); // its client id, for a map
 bool session_try_attach(struct session *session, void *connection, uint8_t version,
                         uint16_t receive_maximum);
 
+// At start, from the store: what was there, without telling the store again or replaying retained
+// messages. False without memory or beyond a limit. `packet_id` not 0: it was in flight; a delivery
+// without message was RELEASED. The delivery is taken over in any case.
+bool session_restore_subscription(struct session *session, struct bytes filter,
+                                  struct subscription_options options, uint32_t identifier);
+bool session_restore_delivery(struct session *session, struct delivery delivery,
+                              uint16_t packet_id);
+
 // The connection is gone: QoS 0 messages go, shared QoS 1 messages that another member can take are
 // passed on.
 void session_detach(struct session *session, int64_t now_ms);
@@ -104,6 +122,11 @@ enum bud_reason session_unsubscribe(struct session *session, struct bytes filter
 // Queues one message for the client. `delivery` owns its references and is taken over in every
 // case; what cannot be queued is dropped and reported.
 void session_deliver(struct session *session, struct delivery delivery);
+
+// Deliveries read from the store, in order; each is taken over. Then read_done: `got` less than
+// asked for means there are no more.
+void session_take_read(struct session *session, struct delivery delivery);
+void session_read_done(struct session *session, bool is_last);
 
 // What to send next. PACKET_PUBLISH: `delivery` (borrowed until the next call on the session) with
 // packet_id, dup. PACKET_PUBREL: packet_id alone. 0: nothing now.
@@ -135,6 +158,10 @@ enum bud_reason session_on_pubcomp(struct session *session, uint16_t packet_id);
 // Incoming QoS 2. begin: true if this identifier is new and was noted; *ret_duplicate tells a
 // repetition; false and not duplicate: no memory.
 bool session_incoming_begin(struct session *session, uint16_t packet_id, bool *ret_duplicate);
+struct spread *session_take_spread(struct session *session,
+                                   uint16_t packet_id); // the caller's; NULL none
+bool session_restore_spread(struct session *session, uint16_t packet_id,
+                            uint64_t target);                           // at start
 bool session_incoming_end(struct session *session, uint16_t packet_id); // PUBREL; was it there?
 
 // Will it outlive its connection?

@@ -77,9 +77,11 @@ static bool is_lasting_full(const struct session *session, const struct delivery
     const struct queue *queue = &session->lasting;
     if (queue->count == 0)
         return false;
-    return (limits->queue_messages_max > 0 && queue->count >= limits->queue_messages_max) ||
+    return (limits->queue_messages_max > 0 &&
+            queue->count + session->waiting_count >= limits->queue_messages_max) ||
            (limits->queue_bytes_max > 0 &&
-            queue->bytes + delivery_weight(delivery) > limits->queue_bytes_max);
+            queue->bytes + session->waiting_bytes + delivery_weight(delivery) >
+                limits->queue_bytes_max);
 }
 
 static void push(struct session *session, struct queue *queue, struct delivery delivery)
@@ -112,6 +114,63 @@ void outgoing_requeue(struct session *session, struct delivery delivery)
     push(session, &session->lasting, delivery);
 }
 
+// Is this one for the disk alone? Not what a shared subscription may have to pass on.
+static bool is_beyond_window(const struct session *session, const struct delivery *delivery)
+{
+    bool is_shared = delivery->extra != NULL && delivery->extra->member != NULL;
+    return session->stored && !is_shared &&
+           (session->waiting_count > 0 || session->lasting.count >= SESSION_WINDOW);
+}
+
+static void leave_in_store(struct session *session, struct delivery *delivery)
+{
+    keep(session, delivery);
+    session->waiting_count++;
+    session->waiting_bytes += delivery_weight(delivery);
+    counter_add(session->router->counters, COUNTER_QUEUED_MESSAGES, 1);
+    counter_add(session->router->counters, COUNTER_QUEUED_BYTES, delivery->message->payload_size);
+    delivery->number = 0; // it stays in the store when this lets it go
+    outgoing_finish(session, delivery);
+}
+
+static void read_on(struct session *session)
+{
+    const struct store_port *store = session->router->store;
+    if (session->waiting_count == 0 || session->is_reading || session->connection == NULL ||
+        session->lasting.count > SESSION_WINDOW / 4)
+        return;
+    session->is_reading = true;
+    store->deliveries_read(store->context, session, session->window_last,
+                           SESSION_WINDOW - session->lasting.count);
+}
+
+// It is counted as queued already.
+static void count_read(struct session *session, const struct delivery *delivery)
+{
+    size_t weight = delivery_weight(delivery);
+    session->waiting_count -= session->waiting_count > 0 ? 1 : 0;
+    session->waiting_bytes -= weight < session->waiting_bytes ? weight : session->waiting_bytes;
+    outgoing_forget(session, delivery);
+}
+
+void session_take_read(struct session *session, struct delivery delivery)
+{
+    count_read(session, &delivery);
+    session->window_last = delivery.number;
+    push(session, &session->lasting, delivery);
+}
+
+void session_read_done(struct session *session, bool is_last)
+{
+    session->is_reading = false;
+    if (is_last) { // what expired meanwhile was not read
+        counter_subtract(session->router->counters, COUNTER_QUEUED_MESSAGES,
+                         session->waiting_count);
+        session->waiting_count = session->waiting_bytes = 0;
+    }
+    became_ready(session);
+}
+
 void session_deliver(struct session *session, struct delivery delivery)
 {
     if (delivery.qos == 0) {
@@ -127,8 +186,29 @@ void session_deliver(struct session *session, struct delivery delivery)
         outgoing_drop(session, &delivery, COUNTER_DROPPED_QUEUE_FULL);
         return;
     }
+    if (is_beyond_window(session, &delivery)) {
+        leave_in_store(session, &delivery);
+        read_on(session);
+        return;
+    }
     keep(session, &delivery);
+    session->window_last = delivery.number;
     push(session, &session->lasting, delivery);
+}
+
+bool session_restore_delivery(struct session *session, struct delivery delivery, uint16_t packet_id)
+{
+    if (delivery.number > session->last_number)
+        session->last_number = delivery.number;
+    if (packet_id != 0 && inflight_try_restore(&session->inflight, delivery, packet_id))
+        return true;
+    if (packet_id == 0 && delivery.message != NULL) {
+        session->window_last = delivery.number;
+        push(session, &session->lasting, delivery);
+        return true;
+    }
+    outgoing_finish(session, &delivery);
+    return false;
 }
 
 static bool window_is_open(const struct session *session)
@@ -191,6 +271,7 @@ static struct queue *next_queue(struct session *session)
 static bool take_queued(struct session *session, int64_t now_ms, struct delivery *ret_delivery)
 {
     struct queue *queue;
+    read_on(session);
     while ((queue = next_queue(session)) != NULL) {
         struct delivery delivery = queue_pop(queue);
         outgoing_forget(session, &delivery);

@@ -7,6 +7,7 @@
 #include "base/assert.h"
 #include "base/memory.h"
 
+#define QOS_0_GRAIN 64u
 #define CANDIDATES_MAX 64
 
 struct share_group *share_group_try_new(struct topic_node *node)
@@ -148,15 +149,17 @@ void share_set_online(struct share_member *member, bool online)
 // The least busy of the members in [first, first + count), looked at from `*turn` on; the first of
 // several. The next choice starts behind it, which is what makes ties take turns.
 static struct share_member *pick_among(struct share_group *group, uint32_t first, uint32_t count,
-                                       uint32_t *turn, const struct share_member *except)
+                                       uint32_t *turn, const struct share_choice *choice)
 {
     struct share_member *best = NULL;
     uint32_t best_in_flight = 0;
+    // Nobody acknowledges QoS 0: there a small difference only says which worker wrote last.
+    uint32_t grain = choice->qos == 0 ? QOS_0_GRAIN : 1;
     uint32_t candidates = count < CANDIDATES_MAX ? count : CANDIDATES_MAX;
     for (uint32_t i = 0; i < candidates; i++) {
         struct share_member *member = group->members[first + (*turn % count + i) % count];
-        uint32_t in_flight = atomic_load_explicit(&member->in_flight, memory_order_relaxed);
-        if (member != except && (best == NULL || in_flight < best_in_flight)) {
+        uint32_t in_flight = atomic_load_explicit(&member->in_flight, memory_order_relaxed) / grain;
+        if (member != choice->except && (best == NULL || in_flight < best_in_flight)) {
             best = member;
             best_in_flight = in_flight;
         }
@@ -167,15 +170,14 @@ static struct share_member *pick_among(struct share_group *group, uint32_t first
     return best;
 }
 
-struct share_member *share_pick(struct share_group *group, const struct share_member *except,
-                                bool online_only)
+struct share_member *share_pick(struct share_group *group, const struct share_choice *choice)
 {
     lock_take(&group->lock);
     struct share_member *member =
-        pick_among(group, 0, group->online_count, &group->online_turn, except);
-    if (member == NULL && !online_only) {
+        pick_among(group, 0, group->online_count, &group->online_turn, choice);
+    if (member == NULL && !choice->online_only) {
         member = pick_among(group, group->online_count, group->member_count - group->online_count,
-                            &group->offline_turn, except);
+                            &group->offline_turn, choice);
     }
     if (member != NULL) {
         atomic_fetch_add_explicit(&member->in_flight, 1, memory_order_relaxed);

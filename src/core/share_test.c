@@ -93,19 +93,26 @@ static void prefers_online_members(void **state)
     struct share_group *group = new_group(fixture, 3, 0);
     share_set_online(member_at(fixture, 1), true);
     for (uint32_t i = 0; i < 10; i++) { // however busy it gets
-        assert_ptr_equal(share_pick(group, NULL, false), member_at(fixture, 1));
+        assert_ptr_equal(
+            share_pick(group,
+                       &(struct share_choice){.except = NULL, .online_only = false, .qos = 1}),
+            member_at(fixture, 1));
     }
     assert_int_equal(member_at(fixture, 1)->in_flight, 10);
     share_set_online(member_at(fixture, 1), false);
-    assert_ptr_not_equal(share_pick(group, NULL, false), member_at(fixture, 1));
+    assert_ptr_not_equal(
+        share_pick(group, &(struct share_choice){.except = NULL, .online_only = false, .qos = 1}),
+        member_at(fixture, 1));
 }
 
 static void chooses_offline_members_only_if_allowed(void **state)
 {
     struct fixture *fixture = *state;
     struct share_group *group = new_group(fixture, 2, 0);
-    assert_null(share_pick(group, NULL, true));
-    assert_non_null(share_pick(group, NULL, false));
+    assert_null(
+        share_pick(group, &(struct share_choice){.except = NULL, .online_only = true, .qos = 1}));
+    assert_non_null(
+        share_pick(group, &(struct share_choice){.except = NULL, .online_only = false, .qos = 1}));
 }
 
 static void prefers_the_least_busy(void **state)
@@ -115,7 +122,9 @@ static void prefers_the_least_busy(void **state)
     atomic_store(&member_at(fixture, 0)->in_flight, 5);
     atomic_store(&member_at(fixture, 1)->in_flight, 3);
     atomic_store(&member_at(fixture, 2)->in_flight, 4);
-    assert_ptr_equal(share_pick(group, NULL, true), member_at(fixture, 1));
+    assert_ptr_equal(
+        share_pick(group, &(struct share_choice){.except = NULL, .online_only = true, .qos = 1}),
+        member_at(fixture, 1));
     assert_int_equal(member_at(fixture, 1)->in_flight, 4);
 }
 
@@ -125,7 +134,8 @@ static void ties_take_turns(void **state)
     struct share_group *group = new_group(fixture, 5, 5);
     struct share_member *first[5];
     for (uint32_t i = 0; i < 20; i++) {
-        struct share_member *member = share_pick(group, NULL, true);
+        struct share_member *member = share_pick(
+            group, &(struct share_choice){.except = NULL, .online_only = true, .qos = 1});
         finish(member);
         if (i < 5) {
             first[i] = member;
@@ -142,7 +152,8 @@ static void offline_ties_take_turns_as_well(void **state)
     struct fixture *fixture = *state;
     struct share_group *group = new_group(fixture, 4, 0);
     for (uint32_t i = 0; i < 8; i++) {
-        assert_non_null(share_pick(group, NULL, false));
+        assert_non_null(share_pick(
+            group, &(struct share_choice){.except = NULL, .online_only = false, .qos = 1}));
     }
     for (uint32_t i = 0; i < 4; i++) {
         assert_int_equal(member_at(fixture, i)->in_flight, 2);
@@ -154,11 +165,15 @@ static void never_chooses_the_exception(void **state)
     struct fixture *fixture = *state;
     struct share_group *group = new_group(fixture, 2, 1);
     struct share_member *online = member_at(fixture, 0), *offline = member_at(fixture, 1);
-    assert_ptr_equal(share_pick(group, online, false), offline);
-    assert_null(share_pick(group, online, true));
+    assert_ptr_equal(
+        share_pick(group, &(struct share_choice){.except = online, .online_only = false, .qos = 1}),
+        offline);
+    assert_null(
+        share_pick(group, &(struct share_choice){.except = online, .online_only = true, .qos = 1}));
     assert_int_equal(online->in_flight, 0);
     index_remove(fixture->index, offline->subscription);
-    assert_null(share_pick(group, online, false));
+    assert_null(share_pick(
+        group, &(struct share_choice){.except = online, .online_only = false, .qos = 1}));
 }
 
 static void finds_the_one_that_is_awake_in_a_large_group(void **state)
@@ -166,7 +181,9 @@ static void finds_the_one_that_is_awake_in_a_large_group(void **state)
     struct fixture *fixture = *state;
     struct share_group *group = new_group(fixture, MEMBERS_MAX, 0);
     share_set_online(member_at(fixture, MEMBERS_MAX / 2), true);
-    assert_ptr_equal(share_pick(group, NULL, true), member_at(fixture, MEMBERS_MAX / 2));
+    assert_ptr_equal(
+        share_pick(group, &(struct share_choice){.except = NULL, .online_only = true, .qos = 1}),
+        member_at(fixture, MEMBERS_MAX / 2));
 }
 
 static void spreads_over_a_large_group(void **state)
@@ -174,7 +191,8 @@ static void spreads_over_a_large_group(void **state)
     struct fixture *fixture = *state;
     struct share_group *group = new_group(fixture, MEMBERS_MAX, MEMBERS_MAX);
     for (uint32_t i = 0; i < 2 * MEMBERS_MAX; i++) {
-        assert_non_null(share_pick(group, NULL, true));
+        assert_non_null(share_pick(
+            group, &(struct share_choice){.except = NULL, .online_only = true, .qos = 1}));
     }
     for (uint32_t i = 0; i < MEMBERS_MAX; i++) {
         assert_int_equal(member_at(fixture, i)->in_flight, 2);
@@ -302,17 +320,20 @@ static void referenced_member_outlives_its_subscription(void **state)
 {
     struct fixture *fixture = *state;
     struct share_group *group = new_group(fixture, 1, 1);
-    struct share_member *member = share_member_ref(share_pick(group, NULL, true));
+    struct share_member *member = share_member_ref(
+        share_pick(group, &(struct share_choice){.except = NULL, .online_only = true, .qos = 1}));
     index_remove(fixture->index, member->subscription);
     for (uint32_t turn = 0; turn < 4; turn++) {
         epoch_quiescent(&fixture->epoch, 0);
         epoch_quiescent(&fixture->epoch, 1);
     }
     assert_null(member->subscription);
-    assert_null(share_pick(member->group, member, false));
+    assert_null(share_pick(
+        member->group, &(struct share_choice){.except = member, .online_only = false, .qos = 1}));
     struct share_member *newcomer = join(fixture, "a/b", "group");
     assert_ptr_not_equal(newcomer->group, member->group);
-    assert_null(share_pick(member->group, NULL, false));
+    assert_null(share_pick(member->group,
+                           &(struct share_choice){.except = NULL, .online_only = false, .qos = 1}));
     finish(member);
     share_member_unref(member);
 }
@@ -322,12 +343,14 @@ static void posted_member_stays_readable_until_the_inbox_was_read(void **state)
 {
     struct fixture *fixture = *state;
     struct share_group *group = new_group(fixture, 1, 1);
-    struct share_member *posted = share_pick(group, NULL, true);
+    struct share_member *posted =
+        share_pick(group, &(struct share_choice){.except = NULL, .online_only = true, .qos = 1});
     index_remove(fixture->index, posted->subscription);
     epoch_quiescent(&fixture->epoch, 1); // the publisher's turn ends
     epoch_quiescent(&fixture->epoch, 0); // and the member's
     assert_null(posted->subscription);
-    assert_null(share_pick(posted->group, posted, false));
+    assert_null(share_pick(
+        posted->group, &(struct share_choice){.except = posted, .online_only = false, .qos = 1}));
     epoch_quiescent(&fixture->epoch, 1);
     assert_int_equal(epoch_quiescent(&fixture->epoch, 0), 0);
 }

@@ -158,7 +158,9 @@ static void spread_groups(struct worker *worker)
 {
     for (uint32_t i = 0; i < worker->hits.group_count; i++) {
         bool online_only = random_next(&worker->seed) % 2;
-        struct share_member *member = share_pick(worker->hits.groups[i], NULL, online_only);
+        struct share_member *member = share_pick(
+            worker->hits.groups[i],
+            &(struct share_choice){.except = NULL, .online_only = online_only, .qos = 1});
         if (member != NULL && member->worker == worker->number) {
             deliver_member(worker, member);
         } else if (member != NULL) {

@@ -90,7 +90,7 @@ static const struct row rows[] = {
     COUNTED("refused/subscriptions", REFUSED_SUBSCRIPTIONS), COUNTED("refused/retained", REFUSED_RETAINED),
     COUNTED("refused/memory", REFUSED_MEMORY), COUNTED("refused/descriptors", REFUSED_DESCRIPTORS),
     COUNTED("refused/malformed", REFUSED_MALFORMED), COUNTED("refused/client id", REFUSED_CLIENT_ID),
-    COUNTED("refused/reads nothing", REFUSED_SLOW), COUNTED("refused/to make room", SHED_CLOSED),
+    COUNTED("refused/reads nothing", REFUSED_SLOW), COUNTED("refused/disk space", REFUSED_DISK), COUNTED("refused/to make room", SHED_CLOSED),
 };
 
 static const struct row loads[] = {

@@ -4,11 +4,14 @@
 #include "os/process.h"
 
 #include "base/assert.h"
+
+#include "base/assert.h"
 #include "os/cgroup.h"
 #include "os/clock.h"
 
 #include <errno.h>
 #include <inttypes.h>
+#include <malloc.h>
 #include <signal.h>
 #include <stdio.h>
 #include <sys/resource.h>
@@ -112,4 +115,19 @@ uint64_t process_resident_bytes(void)
     int fields = fscanf(file, "%*u %" SCNu64, &resident_pages);
     fclose(file);
     return fields == 1 ? resident_pages * (uint64_t)sysconf(_SC_PAGESIZE) : 0;
+}
+
+void process_exit(int status)
+{
+    _exit(status);
+}
+
+void process_keep_freed_memory(size_t bytes)
+{
+    (void)mallopt(M_TRIM_THRESHOLD, (int)bytes); // only advice: a sanitizer's heap does not know it
+}
+
+bool process_is_root(void)
+{
+    return geteuid() == 0;
 }

@@ -5,6 +5,7 @@
 
 #include "base/memory.h"
 #include "server/connection_log.h"
+#include "server/held.h"
 #include "server/listener.h"
 #include "server/worker.h"
 
@@ -146,6 +147,7 @@ struct connection *connection_try_new(struct worker *worker, int fd, const struc
         return NULL;
     }
     connection->fd = fd;
+    connection->into = &connection->output;
     connection->peer = *peer;
     connection->accepted_ms = connection->received_ms = connection->progress_ms = worker->now_ms;
     connection->packet_size_max = PACKET_SIZE_MAX;
@@ -286,10 +288,25 @@ static void took_bytes(struct connection *connection, size_t size)
     counter_add(&connection->worker->counters, COUNTER_BYTES_RECEIVED, size);
 }
 
+// The client has sent its last byte; what it is owed still goes out, and then the connection is
+// closed.
+static void peer_ended(struct connection *connection)
+{
+    connection->disconnected = true; // and nothing is said to it any more
+    connection_end(connection, BUD_UNSPECIFIED_ERROR,
+                   "the client closed the connection without DISCONNECT");
+    connection_set_deaf(connection);
+}
+
 static void read_failed(struct connection *connection, ssize_t got)
 {
     if (got == -EAGAIN)
         return;
+    if (got == 0 && connection->state == CONNECTION_OPEN &&
+        (connection->output.size > 0 || connection->held_first != NULL)) {
+        peer_ended(connection);
+        return;
+    }
     connection_drop(connection, BUD_UNSPECIFIED_ERROR,
                     got == 0 ? "the client closed the connection without DISCONNECT"
                              : strerror((int)-got));
@@ -367,7 +384,7 @@ void connection_on_readable(struct connection *connection)
         return;
     if (connection->state >= CONNECTION_CLOSING)
         read_away(connection);
-    else if (connection->worker->stop_by_ms != 0)
+    else if (connection->worker->stop_by_ms != 0 || connection->worker->deaf)
         return; // what is not acknowledged now will be sent again elsewhere
     else if (connection->partial_needed >= OWN_BLOCK_SIZE_MIN)
         read_large(connection);
@@ -496,6 +513,7 @@ void connection_drop(struct connection *connection, enum bud_reason reason, cons
     link_out(connection);
     atomic_fetch_sub_explicit(&worker->server->connection_count, 1, memory_order_relaxed);
     forget_partial(connection);
+    held_drop(connection);
     output_done(&connection->output, &worker->chunks);
     listener_rewatch(worker); // a descriptor is free again
     if (!connection->dirty) {

@@ -63,6 +63,11 @@ struct connection {
     size_t partial_needed;  // its size as far as known
     struct bytes input;     // while a packet is handled: that packet and all that came after it
     struct output output;
+    struct output *into; // where the next packet is encoded: `output`, or what waits for the disk
+    struct held *held_first, *held_last;
+    struct connection *next_holding, *previous_holding;
+    bool holding;       // in the worker's list of those
+    bool welcomed;      // CONNACK is in `output` or beyond: other packets may follow
     struct timer timer; // connect timeout, keep-alive, linger
     struct net_address peer;
     int64_t accepted_ms;

@@ -269,6 +269,11 @@ static struct session *take_over(struct connection *connection,
         connection_end(old, BUD_SESSION_TAKEN_OVER, NULL);
         session = worker_find_session(worker, client_id);
     }
+    if (session != NULL && session->only_for_will) {
+        will_forget(session); // it is back in time
+        worker_end_session(worker, session);
+        return NULL;
+    }
     if (session != NULL && connect->clean_start) {
         worker_end_session(worker, session); // [MQTT-3.1.2-4]
         session = NULL;
@@ -292,6 +297,7 @@ static bool set_up(struct connection *connection, const struct packet_connect *c
     timer_cancel(worker->wheel, &session->timer);
     session->expiry_interval = expiry_of(connection, connect);
     connection->session = session;
+    session_keep(session);
     return true;
 }
 
@@ -498,5 +504,7 @@ void connection_leave_session(struct connection *connection)
     counter_subtract(&worker->counters, COUNTER_CLIENTS_CONNECTED, 1);
     atomic_fetch_sub_explicit(&worker->server->client_count, 1, memory_order_relaxed);
     settle_will(connection, session);
+    if (session_is_durable(session))
+        session_keep(session); // since when it is away
     worker_session_offline(worker, session);
 }

@@ -4,6 +4,7 @@
 // is encoded once and copied.
 #include "server/connection.h"
 
+#include "server/held.h"
 #include "server/worker.h"
 
 #include <errno.h>
@@ -24,7 +25,7 @@ static void count_sent(struct connection *connection, uint8_t type)
 // Ours are small, but a broker without memory for them cannot keep its word to this client.
 static uint8_t *try_room(struct connection *connection, size_t size)
 {
-    uint8_t *room = output_try_room(&connection->output, &connection->worker->chunks, size);
+    uint8_t *room = output_try_room(connection->into, &connection->worker->chunks, size);
     if (room == NULL)
         connection->failed = true; // found by the flush, where it can be dropped
     return room;
@@ -36,7 +37,7 @@ static void commit(struct connection *connection, const struct writer *writer, u
     ASSERT(!writer->bad);
     if (writer->size > connection->packet_size_max)
         return; // [MQTT-3.1.2-24]: the rest of the protocol goes on without it
-    output_wrote(&connection->output, writer->size);
+    output_wrote(connection->into, writer->size);
     count_sent(connection, type);
     connection_mark_dirty(connection);
 }
@@ -65,9 +66,15 @@ static bool take_words_out(const struct connection *connection, const struct wri
 
 bool connection_send_connack(struct connection *connection, const struct packet_connack *connack)
 {
+    // A refusal promises nothing.
+    if (!bud_reason_is_error(connack->reason))
+        held_begin(connection);
+    connection->welcomed = connection->into == &connection->output;
     uint8_t *room = try_room(connection, CHUNK_SIZE);
-    if (room == NULL)
+    if (room == NULL) {
+        held_end(connection);
         return true; // the flush finds it
+    }
     struct packet_connack full = *connack;
     if (bud_reason_is_error(full.reason) && full.properties.present == 0)
         add_reason_string(connection, full.reason, &full.properties);
@@ -78,11 +85,12 @@ bool connection_send_connack(struct connection *connection, const struct packet_
     } while (take_words_out(connection, &writer, &full.properties));
     connection->connack_sent = true;
     commit(connection, &writer, PACKET_CONNACK);
+    held_end(connection);
     return writer.size <= connection->packet_size_max;
 }
 
-void connection_send_ack(struct connection *connection, uint8_t type, uint16_t packet_id,
-                         enum bud_reason reason)
+static void send_ack(struct connection *connection, uint8_t type, uint16_t packet_id,
+                     enum bud_reason reason)
 {
     uint8_t *room = try_room(connection, 256);
     if (room == NULL)
@@ -102,6 +110,14 @@ void connection_send_ack(struct connection *connection, uint8_t type, uint16_t p
     commit(connection, &writer, type);
 }
 
+void connection_send_ack(struct connection *connection, uint8_t type, uint16_t packet_id,
+                         enum bud_reason reason)
+{
+    held_begin(connection);
+    send_ack(connection, type, packet_id, reason);
+    held_end(connection);
+}
+
 // Thousands of filters in one packet: the answer takes more than a chunk.
 static void send_long_suback(struct connection *connection, uint8_t type,
                              const struct packet_suback *suback, size_t size)
@@ -115,14 +131,14 @@ static void send_long_suback(struct connection *connection, uint8_t type,
     struct writer writer = writer_of(text, size);
     packet_encode_suback(&writer, connection->engine.version, type, suback);
     ASSERT(!writer.bad);
-    if (!output_try_append(&connection->output, &worker->chunks, bytes_make(text, size)))
+    if (!output_try_append(connection->into, &worker->chunks, bytes_make(text, size)))
         connection->failed = true;
     count_sent(connection, type);
     connection_mark_dirty(connection);
 }
 
-void connection_send_suback(struct connection *connection, uint8_t type, uint16_t packet_id,
-                            struct bytes codes)
+static void send_suback(struct connection *connection, uint8_t type, uint16_t packet_id,
+                        struct bytes codes)
 {
     struct packet_suback suback = {.packet_id = packet_id, .codes = codes};
     uint8_t version = connection->engine.version;
@@ -142,11 +158,22 @@ void connection_send_suback(struct connection *connection, uint8_t type, uint16_
     commit(connection, &writer, type);
 }
 
+void connection_send_suback(struct connection *connection, uint8_t type, uint16_t packet_id,
+                            struct bytes codes)
+{
+    held_begin(connection);
+    send_suback(connection, type, packet_id, codes);
+    held_end(connection);
+}
+
 void connection_send_disconnect(struct connection *connection, enum bud_reason reason)
 {
+    held_begin_if_waiting(connection);
     uint8_t *room = try_room(connection, 1024);
-    if (room == NULL)
+    if (room == NULL) {
+        held_end(connection);
         return;
+    }
     struct packet_disconnect disconnect = {.reason = reason};
     const char *reference = connection->worker->server->options.server_reference;
     add_reason_string(connection, reason, &disconnect.properties);
@@ -160,13 +187,17 @@ void connection_send_disconnect(struct connection *connection, enum bud_reason r
         packet_encode_disconnect(&writer, connection->engine.version, &disconnect);
     } while (take_words_out(connection, &writer, &disconnect.properties));
     commit(connection, &writer, PACKET_DISCONNECT);
+    held_end(connection);
 }
 
 void connection_send_auth(struct connection *connection, enum bud_reason reason, struct bytes data)
 {
+    held_begin_if_waiting(connection);
     uint8_t *room = try_room(connection, CHUNK_SIZE);
-    if (room == NULL)
+    if (room == NULL) {
+        held_end(connection);
         return;
+    }
     struct packet_auth auth = {.reason = reason};
     const char *method = connection->mechanism->name;
     auth.properties.authentication_method = bytes_make(method, strlen(method));
@@ -177,16 +208,21 @@ void connection_send_auth(struct connection *connection, enum bud_reason reason,
     struct writer writer = writer_of(room, CHUNK_SIZE);
     packet_encode_auth(&writer, &auth);
     commit(connection, &writer, PACKET_AUTH);
+    held_end(connection);
 }
 
 void connection_send_pingresp(struct connection *connection)
 {
+    held_begin_if_waiting(connection);
     uint8_t *room = try_room(connection, 2);
-    if (room == NULL)
+    if (room == NULL) {
+        held_end(connection);
         return;
+    }
     struct writer writer = writer_of(room, 2);
     packet_encode_ping(&writer, PACKET_PINGRESP);
     commit(connection, &writer, PACKET_PINGRESP);
+    held_end(connection);
 }
 
 // --- messages ---
@@ -269,7 +305,7 @@ static bool send_encoded(struct connection *connection, const struct session_out
         room[encoded->packet_id_at] = (uint8_t)(outgoing->packet_id >> 8);
         room[encoded->packet_id_at + 1] = (uint8_t)outgoing->packet_id;
     }
-    output_wrote(&connection->output, encoded->size);
+    output_wrote(connection->into, encoded->size);
     return true;
 }
 
@@ -308,11 +344,11 @@ static bool send_large(struct connection *connection, const struct packet_publis
     packet_encode_publish_head(&writer, version, publish, message->payload_size);
     ASSERT(!writer.bad && writer.size == head_size);
     if (head_size <= CHUNK_SIZE)
-        output_wrote(&connection->output, head_size);
-    else if (!output_try_append(&connection->output, &connection->worker->chunks,
+        output_wrote(connection->into, head_size);
+    else if (!output_try_append(connection->into, &connection->worker->chunks,
                                 bytes_make(room, head_size)))
         connection->failed = true;
-    if (message->payload_size > 0 && !output_try_payload(&connection->output, message))
+    if (message->payload_size > 0 && !output_try_payload(connection->into, message))
         connection->failed = true; // its head is in the output already
     return !connection->failed;
 }
@@ -369,7 +405,7 @@ static bool put_message(struct connection *connection, const struct session_outg
     struct writer writer = writer_of(room, size);
     packet_encode_publish(&writer, connection->engine.version, &publish);
     ASSERT(!writer.bad && writer.size == size);
-    output_wrote(&connection->output, size);
+    output_wrote(connection->into, size);
     return true;
 }
 
@@ -388,7 +424,11 @@ static bool gather_one(struct connection *connection)
         return true;
     }
     struct message *message = outgoing.delivery->message;
-    if (put_message(connection, &outgoing)) {
+    if (outgoing.delivery->qos == 2 && session->stored)
+        held_begin(connection);
+    bool put = put_message(connection, &outgoing);
+    held_end(connection);
+    if (put) {
         count_publish(connection, message);
         session_sent(session);
     } else if (!connection->failed) {
@@ -402,8 +442,8 @@ static bool gather_one(struct connection *connection)
 
 static void gather(struct connection *connection)
 {
-    while (connection->session != NULL && connection->output.size < GATHERED_MAX &&
-           !connection->failed && gather_one(connection))
+    while (connection->session != NULL && connection->welcomed &&
+           connection->output.size < GATHERED_MAX && !connection->failed && gather_one(connection))
         ;
 }
 
@@ -466,6 +506,6 @@ void connection_flush(struct connection *connection)
         connection->wants_write || !write_all(connection))
         return;
     connection->progress_ms = worker->now_ms;
-    if (connection->state == CONNECTION_CLOSING)
+    if (connection->state == CONNECTION_CLOSING && connection->held_first == NULL)
         connection_linger(connection);
 }

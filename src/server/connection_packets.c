@@ -6,6 +6,7 @@
 #include "proto/topic.h"
 #include "proto/utf8.h"
 #include "server/worker.h"
+#include "server/writer.h"
 
 #include <string.h>
 
@@ -66,6 +67,12 @@ static enum bud_reason judge(struct connection *connection, const struct packet_
         *ret_cause = "the payload is declared as UTF-8 and is not";
         return BUD_PAYLOAD_FORMAT_INVALID;
     }
+    if (publish->qos > 0 && connection->engine.version == MQTT_5_0 &&
+        writer_is_low(worker->server->writer)) {
+        counter_add(&worker->counters, COUNTER_REFUSED_DISK, 1);
+        *ret_cause = "little disk space is left";
+        return BUD_QUOTA_EXCEEDED;
+    }
     if (!router_may_write(&worker->router, connection->session, topic)) {
         counter_add(&worker->counters, COUNTER_REFUSED_NOT_AUTHORIZED, 1);
         *ret_cause = "not authorized to publish here";
@@ -100,6 +107,12 @@ static struct message *make_message(struct connection *connection,
         .publisher = connection->session->number,
         .now_ms = connection->worker->now_ms,
     };
+    const struct session *session = connection->session;
+    if (publish->qos == 2 && session->stored) {
+        source.spread = session_take_spread(connection->session, publish->packet_id);
+        if (session->router->spreads_over_workers)
+            source.packet_id = publish->packet_id;
+    }
     // A topic that came by alias is not in the block, so that message is copied.
     if (storage == NULL || topic.data != publish->topic.data)
         return message_try_new(budget, &source);
@@ -209,6 +222,10 @@ static void on_publish(struct connection *connection, const struct packet_publis
         }
     }
     answer_publish(connection, publish, reason);
+    // 3.x has no word for it: it is read from no further until there is space.
+    if (connection->engine.version < MQTT_5_0 && publish->qos > 0 &&
+        writer_is_low(worker->server->writer))
+        connection_set_paused(connection, true);
 }
 
 static void on_pubrel(struct connection *connection, const struct packet_ack *ack)

@@ -12,20 +12,28 @@
 #include <stdbool.h>
 
 struct connection;
+struct read_request;
 
 enum post_kind {
     POST_MESSAGE,    // deliver to these leaves of yours
     POST_MEMBER,     // deliver to this member of a shared subscription, yours
     POST_CONNECTION, // this connection belongs to a session whose home you are
     POST_STOP,       // read no more, and tell the others
+    POST_SYNC,       // tell me when what I posted so far is on the disk: `from`, `ticket`
+    POST_SYNCED,     // it is: `ticket`
+    POST_COMMITTED,  // from the writer: your batch `ticket` is on the disk
+    POST_READ,       // from the writer: what was asked for, in `read`
     POST_QUIET,      // I read no more: nothing comes from me after this
 };
 
 struct post {
     struct post *next;
-    uint8_t kind;            // enum post_kind
+    uint8_t kind; // enum post_kind
+    uint32_t from;
+    uint64_t ticket;
     struct message *message; // referenced
     struct share_member *member;
+    struct read_request *read;     // owned
     struct connection *connection; // owned
     uint32_t leaf_count;
     struct leaf *leaves[];

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include "server/log.h"
 
+#include "base/assert.h"
 #include "os/clock.h"
 #include "os/output.h"
 #include "proto/utf8.h"
@@ -12,6 +13,8 @@
 
 #define VALUE_MAX 256
 #define ROOM_FOR_END 8 // every line can be closed
+#define SIZE_MAX_OF_LINE (LOG_LINE_MAX - ROOM_FOR_END)
+#define OVERFULL (LOG_LINE_MAX + 1) // in place of the size: something did not fit
 
 static const struct {
     const char *name;
@@ -39,10 +42,19 @@ void log_done(struct log *log)
 
 static void put(struct log_line *line, const char *text, size_t size)
 {
-    if (line->size + size > sizeof(line->text) - ROOM_FOR_END)
+    if (line->size + size > SIZE_MAX_OF_LINE) {
+        line->size = OVERFULL;
         return;
+    }
     memcpy(line->text + line->size, text, size);
     line->size += size;
+}
+
+// A field that did not fit goes as a whole: half of one could not be parsed.
+static void end_field(struct log_line *line, size_t size_before)
+{
+    if (line->size == OVERFULL)
+        line->size = size_before;
 }
 
 static void put_text(struct log_line *line, const char *text)
@@ -197,12 +209,9 @@ static void put_key(struct log_line *line, const char *key)
     put_text(line, json ? "\":" : "=");
 }
 
-void log_bytes(struct log_line *line, const char *key, struct bytes value)
+static void put_value(struct log_line *line, struct bytes value)
 {
-    if (!line->wanted)
-        return;
     bool json = line->log->format == LOG_JSON;
-    put_key(line, key);
     if (!json && is_plain(value)) {
         put(line, (const char *)value.data, value.size);
         return;
@@ -210,6 +219,16 @@ void log_bytes(struct log_line *line, const char *key, struct bytes value)
     put_text(line, "\"");
     put_escaped(line, value, json);
     put_text(line, "\"");
+}
+
+void log_bytes(struct log_line *line, const char *key, struct bytes value)
+{
+    if (!line->wanted)
+        return;
+    size_t before = line->size;
+    put_key(line, key);
+    put_value(line, value);
+    end_field(line, before);
 }
 
 void log_text(struct log_line *line, const char *key, const char *value)
@@ -223,14 +242,17 @@ void log_number(struct log_line *line, const char *key, uint64_t value)
         return;
     char text[24];
     (void)snprintf(text, sizeof(text), "%" PRIu64, value);
+    size_t before = line->size;
     put_key(line, key);
     put_text(line, text);
+    end_field(line, before);
 }
 
 void log_end(struct log_line *line)
 {
     if (!line->wanted)
         return;
+    ASSERT(line->size <= SIZE_MAX_OF_LINE);
     if (line->log->format == LOG_JSON)
         line->text[line->size++] = '}';
     line->text[line->size++] = '\n';

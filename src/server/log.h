@@ -27,6 +27,8 @@ enum log_level { LOG_ERROR, LOG_WARNING, LOG_INFO, LOG_DEBUG };
     X(SUBSCRIBE_REFUSED, LOG_WARNING, 20, "subscription refused")                                  \
     X(PUBLISH_REFUSED, LOG_WARNING, 20, "message refused")                                         \
     X(DROPPED, LOG_WARNING, 20, "message not delivered")                                           \
+    X(STORE, LOG_WARNING, 100, "store")                                                           \
+    X(LOADED, LOG_INFO, 100, "store opened")                                                      \
     X(SESSION_EXPIRED, LOG_INFO, 20, "session expired")                                            \
     X(DESCRIPTORS, LOG_WARNING, 1, "no file descriptors left, new connections wait")               \
     X(ACCEPT_FAILED, LOG_WARNING, 1, "cannot accept a connection")                                 \

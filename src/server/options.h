@@ -18,6 +18,11 @@ struct options {
     char bind_address[OPTION_TEXT_MAX]; // empty: every interface
     char server_reference[OPTION_TEXT_MAX];
     char response_information[OPTION_TEXT_MAX];
+    char data[OPTION_TEXT_MAX]; // the store's directory
+    uint64_t persistence;
+    uint64_t durability; // commit, batch, relaxed
+    uint64_t batch_ms;
+    uint64_t will_grace_s;
     uint64_t port;
     uint64_t workers;         // 0: one a core
     uint64_t allow_anonymous; // enum anonymous_rule

@@ -81,6 +81,19 @@ bool output_try_payload(struct output *output, struct message *message)
     return true;
 }
 
+void output_append(struct output *output, struct output *more)
+{
+    if (more->first == NULL)
+        return;
+    if (output->first == NULL)
+        output->first = more->first;
+    else
+        output->last->next = more->first;
+    output->last = more->last;
+    output->size += more->size;
+    *more = (struct output){0};
+}
+
 int output_parts(const struct output *output, struct iovec *parts, int count_max)
 {
     int count = 0;

@@ -44,6 +44,9 @@ bool output_try_append(struct output *output, struct chunk_pool *pool, struct by
 // The payload of `message` comes next; a reference is taken. False without memory.
 bool output_try_payload(struct output *output, struct message *message);
 
+void output_append(struct output *output,
+                   struct output *more); // takes over all of `more`, which is empty then
+
 // Up to `count_max` parts to write; returns how many.
 int output_parts(const struct output *output, struct iovec *parts, int count_max);
 void output_consume(struct output *output, struct chunk_pool *pool,

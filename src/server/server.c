@@ -9,6 +9,7 @@
 #include "os/thread.h"
 #include "server/listener.h"
 #include "server/worker.h"
+#include "server/writer.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -89,10 +90,18 @@ int server_new(const struct options *options, struct server **ret_server, char *
     int result = listen_on(server, error);
     for (uint32_t i = 0; result == 0 && i < server->worker_count; i++) {
         result = worker_new(server, i, &server->workers[i]);
-        if (result == 0)
-            result = listener_watch(server->workers[i]);
         if (result < 0)
             (void)snprintf(error, SERVER_ERROR_MAX, "cannot start worker %u: %s", (unsigned)i,
+                           strerror(-result));
+    }
+    // Whoever connects meanwhile waits in the backlog: nobody is let in before the sessions are
+    // there.
+    if (result == 0 && server->options.persistence != 0)
+        result = writer_new(server, &server->writer, error);
+    for (uint32_t i = 0; result == 0 && i < server->worker_count; i++) {
+        result = listener_watch(server->workers[i]);
+        if (result < 0)
+            (void)snprintf(error, SERVER_ERROR_MAX, "cannot wait for connections: %s",
                            strerror(-result));
     }
     if (result < 0) {
@@ -110,6 +119,7 @@ void server_free(struct server *server)
     for (uint32_t i = 0; i < server->worker_count; i++)
         if (server->workers[i] != NULL)
             worker_free(server->workers[i]);
+    writer_free(server->writer);
     retained_free(server->retained);
     epoch_drain(&server->epoch);
     index_free(server->index);
@@ -127,6 +137,13 @@ void server_add_chore(struct server *server, struct chore *chore)
 
 int server_start(struct server *server, char *error)
 {
+    if (server->writer != NULL) {
+        int result = writer_start(server->writer);
+        if (result < 0) {
+            (void)snprintf(error, SERVER_ERROR_MAX, "cannot start a thread: %s", strerror(-result));
+            return result;
+        }
+    }
     for (uint32_t i = 0; i < server->worker_count; i++) {
         struct worker *worker = server->workers[i];
         char name[32];
@@ -148,4 +165,9 @@ void server_stop(struct server *server)
     for (uint32_t i = 0; i < server->worker_count; i++)
         if (server->workers[i]->thread != NULL)
             thread_join(server->workers[i]->thread);
+    if (server->writer == NULL)
+        return;
+    for (uint32_t i = 0; i < server->worker_count; i++)
+        journal_give_rest(&server->workers[i]->journal, server->workers[i]);
+    writer_stop(server->writer);
 }

@@ -17,6 +17,7 @@
 #define SERVER_ERROR_MAX 640
 
 struct worker;
+struct writer_thread;
 
 // Something that is done by worker 0 at regular times: $SYS, for one. Optional parts register
 // themselves.
@@ -33,7 +34,6 @@ struct server {
     struct log log;
     struct auth auth;
     struct access_port access;
-    struct store_port store;
     struct hash_key hash_key;
     struct epoch epoch;
     struct index *index;
@@ -41,7 +41,8 @@ struct server {
     struct budget budget;
     struct worker **workers;
     uint32_t worker_count;
-    int listener; // -1 none
+    int listener;                 // -1 none
+    struct writer_thread *writer; // NULL without persistence
     struct chore *chores;
     int64_t started_ms;
     _Atomic uint64_t next_session_number;

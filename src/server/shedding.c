@@ -3,6 +3,7 @@
 
 #include "server/listener.h"
 #include "server/worker.h"
+#include "server/writer.h"
 
 static void close_stalled(struct worker *worker)
 {
@@ -88,9 +89,11 @@ void shedding_check(struct worker *worker)
     if (is_short && !was_short)
         say_memory_is_short(worker, used);
     worker->publishers_paused = is_short && !worker->publishers_paused;
-    if (is_short || worker->was_short)
+    bool is_low = writer_is_low(server->writer);
+    if (is_short || worker->was_short || (worker->was_low && !is_low))
         pause_publishers(worker, worker->publishers_paused);
     worker->was_short = is_short;
+    worker->was_low = is_low;
     if (used > server->budget.limit / 100 * 85)
         shed_one(worker);
     close_stalled(worker);

@@ -5,8 +5,10 @@
 #include "core/will.h"
 #include "os/clock.h"
 #include "os/thread.h"
+#include "server/held.h"
 #include "server/listener.h"
 #include "server/shedding.h"
+#include "server/writer.h"
 
 #include <errno.h>
 
@@ -15,6 +17,7 @@
 #define SCRATCH_KEPT 65536
 #define STOP_TIME_MS 1500
 #define STOP_STEP_MS 10
+#define DEAF_STEP_MS 1
 
 static void session_ready(void *context, struct session *session)
 {
@@ -76,6 +79,8 @@ static void post_message(void *context, uint32_t to, struct message *message, st
     struct post *post = worker_try_post(worker, count);
     if (post == NULL)
         return;
+    if (message->qos > 0)
+        journal_note_post(&worker->journal, to);
     post->kind = POST_MESSAGE;
     post->message = message_ref(message);
     post->leaf_count = count;
@@ -95,6 +100,8 @@ static void post_member(void *context, uint32_t to, struct message *message,
     post->message = message_ref(message);
     post->member = member;
     if (to != worker->number) {
+        if (message->qos > 0)
+            journal_note_post(&worker->journal, to);
         worker_post(worker, to, post);
         return;
     }
@@ -117,6 +124,7 @@ static void init_router(struct worker *worker)
     };
     worker->router = (struct router){
         .worker = worker->number,
+        .spreads_over_workers = server->worker_count > 1,
         .index = server->index,
         .retained = server->retained,
         .budget = &server->budget,
@@ -124,7 +132,7 @@ static void init_router(struct worker *worker)
         .limits = &server->limits,
         .ports = &worker->ports,
         .access = &server->access,
-        .store = &server->store,
+        .store = &worker->store,
         .hash_key = server->hash_key,
     };
 }
@@ -147,6 +155,8 @@ int worker_new(struct server *server, uint32_t number, struct worker **ret_worke
     inbox_init(&worker->inbox);
     arena_init(&worker->scratch, SCRATCH_KEPT);
     map_init(&worker->sessions, server->hash_key, session_key);
+    journal_init(&worker->journal, worker, server->options.persistence != 0);
+    journal_fill_port(&worker->journal, worker, &worker->store);
     init_router(worker);
     *ret_worker = worker;
     return 0;
@@ -166,6 +176,8 @@ static void discard_posts(struct worker *worker, struct post *post)
 {
     while (post != NULL) {
         struct post *next = post->next;
+        if (post->kind == POST_READ)
+            read_request_free(post->read);
         if (post->kind == POST_CONNECTION) {
             connection_arrive(post->connection, worker); // which a stopped worker turns away
             free_closed(worker);
@@ -184,6 +196,7 @@ void worker_free(struct worker *worker)
     struct session *session;
     while ((session = map_next(&worker->sessions, &position)) != NULL) {
         timer_cancel(worker->wheel, &session->timer);
+        session->stored = session->will_stored = false; // the store keeps it
         session_free(session);
     }
     map_done(&worker->sessions);
@@ -191,6 +204,7 @@ void worker_free(struct worker *worker)
     for (uint32_t i = 0; i < worker->server->worker_count; i++)
         discard_posts(worker, worker->outgoing[i].first);
     discard_posts(worker, inbox_take(&worker->inbox));
+    journal_done(&worker->journal);
     router_done(&worker->router);
     inbox_done(&worker->inbox);
     chunk_pool_trim(&worker->chunks, 0);
@@ -237,6 +251,22 @@ static void say_goodbye(struct worker *worker)
     }
 }
 
+// Queued deliveries that the store had alone; the session may have ended meanwhile, or be another's
+// by now.
+static void take_read(struct worker *worker, struct read_request *request)
+{
+    struct session *session =
+        worker_find_session(worker, bytes_make(request->client_id, request->client_id_size));
+    if (session != NULL && session->number == request->session) {
+        bool is_last = request->got < request->count;
+        for (uint32_t i = 0; i < request->got; i++)
+            session_take_read(session, request->deliveries[i]);
+        request->got = 0;
+        session_read_done(session, is_last);
+    }
+    read_request_free(request);
+}
+
 static void handle_post(struct worker *worker, struct post *post)
 {
     switch ((enum post_kind)post->kind) {
@@ -246,6 +276,10 @@ static void handle_post(struct worker *worker, struct post *post)
     case POST_MEMBER: router_deliver_member(&worker->router, post->message, post->member); break;
     case POST_CONNECTION: connection_arrive(post->connection, worker); break;
     case POST_STOP: begin_stop(worker); break;
+    case POST_SYNC: journal_asked(&worker->journal, post->from, post->ticket); break;
+    case POST_SYNCED: journal_on_synced(&worker->journal, post->ticket); break;
+    case POST_COMMITTED: journal_on_committed(&worker->journal, post->ticket); break;
+    case POST_READ: take_read(worker, post->read); break;
     case POST_QUIET: worker->quiet_count++; break;
     }
     message_unref(post->message);
@@ -304,6 +338,8 @@ static int time_to_wait(const struct worker *worker)
 {
     if (worker->dirty_first != NULL)
         return 0;
+    if (worker->deaf)
+        return DEAF_STEP_MS;
     int64_t due_ms =
         worker->stop_by_ms != 0 ? worker->now_ms + STOP_STEP_MS : worker->checked_ms + 1000;
     int64_t timer_ms = timer_wheel_next_ms(worker->wheel);
@@ -334,14 +370,25 @@ static void handle_events(struct worker *worker, const struct loop_event *events
 
 static void go_on_stopping(struct worker *worker)
 {
-    bool all_quiet = worker->quiet_count + 1 >= worker->server->worker_count;
+    bool all_quiet = worker->quiet_count + 1 >= worker->server->worker_count &&
+                     worker->journal.turn_count == 0; // and what was promised is on the disk
     if (!worker->said_goodbye && (all_quiet || worker->now_ms >= worker->stop_by_ms))
         say_goodbye(worker);
-    if (worker->connections.first != NULL && worker->now_ms < worker->stop_by_ms)
+    bool has_work = worker->connections.first != NULL || worker->journal.asked_count > 0 ||
+                    worker->journal.turn_count > 0;
+    if (has_work && worker->now_ms < worker->stop_by_ms)
         return;
     while (worker->connections.first != NULL)
         connection_drop(worker->connections.first, BUD_SERVER_SHUTTING_DOWN, NULL);
     worker->stopped = true;
+}
+
+static void end_turn(struct worker *worker)
+{
+    journal_end_turn(&worker->journal, worker);
+    if (worker->holding != NULL)
+        held_release(worker);
+    worker->deaf = journal_is_behind(&worker->journal);
 }
 
 bool worker_turn(struct worker *worker)
@@ -364,10 +411,15 @@ bool worker_turn(struct worker *worker)
     }
     if (worker->stop_by_ms != 0)
         go_on_stopping(worker);
+    journal_write_behind(&worker->journal, worker, false);
+    end_turn(worker);
     // Posts leave before sockets are written: who reacts to an acknowledgement finds its effect
     // posted already.
     send_posts(worker);
     flush_dirty(worker);
+    // Sending is a change too: identifiers were given. It is a turn of its own.
+    if (journal_has_unfinished(&worker->journal))
+        end_turn(worker);
     send_posts(worker);
     free_closed(worker);
     epoch_quiescent(epoch, worker->number);

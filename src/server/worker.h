@@ -12,6 +12,7 @@
 #include "os/loop.h"
 #include "server/connection.h"
 #include "server/inbox.h"
+#include "server/journal.h"
 #include "server/server.h"
 
 #define WORKER_INPUT_SIZE (128 * 1024)
@@ -35,6 +36,9 @@ struct worker {
     struct loop *loop;
     struct timer_wheel *wheel;
     struct router router;
+    struct journal journal;
+    struct store_port store;
+    struct connection *holding; // connections with held output, linked by next_holding
     struct ports ports;
     struct counters counters;
     struct map sessions; // by client id
@@ -56,7 +60,9 @@ struct worker {
     bool said_goodbye;
     bool listening; // the listener is watched
     bool stopped;
+    bool deaf;                         // has so much for the disk that nothing more is read for now
     bool was_short, publishers_paused; // memory, at the last check
+    bool was_low;                      // disk space
     struct thread *thread;
 };
 
@@ -77,6 +83,10 @@ void worker_stop(struct worker *worker); // from any thread
 struct session *worker_find_session(struct worker *worker, struct bytes client_id);
 struct session *worker_try_new_session(struct worker *worker, struct bytes client_id,
                                        struct bytes user);
+struct session *worker_try_restore_session(struct worker *worker, uint64_t number,
+                                           struct bytes client_id, struct bytes user);
+void worker_session_loaded(struct worker *worker,
+                           struct session *session); // sets its timer, whatever is due
 void worker_session_offline(struct worker *worker, struct session *session); // sets its timer
 void worker_end_session(struct worker *worker, struct session *session);     // its will, then gone
 

@@ -64,9 +64,23 @@ void worker_session_offline(struct worker *worker, struct session *session)
 struct session *worker_try_new_session(struct worker *worker, struct bytes client_id,
                                        struct bytes user)
 {
+    uint64_t number = 1 + atomic_fetch_add_explicit(&worker->server->next_session_number, 1,
+                                                    memory_order_relaxed);
+    return worker_try_restore_session(worker, number, client_id, user);
+}
+
+void worker_session_loaded(struct worker *worker, struct session *session)
+{
+    int64_t due = due_ms(session);
+    session->timer.fire = on_timer;
+    if (due != INT64_MAX)
+        timer_set(worker->wheel, &session->timer, due);
+}
+
+struct session *worker_try_restore_session(struct worker *worker, uint64_t number,
+                                           struct bytes client_id, struct bytes user)
+{
     struct server *server = worker->server;
-    uint64_t number =
-        1 + atomic_fetch_add_explicit(&server->next_session_number, 1, memory_order_relaxed);
     struct session *session = session_try_new(&worker->router, number, client_id, user);
     if (session == NULL)
         return NULL;
@@ -84,6 +98,9 @@ void worker_end_session(struct worker *worker, struct session *session)
     // A will that still waits for its delay is due when the session ends [MQTT-3.1.3-9].
     if (worker->stop_by_ms == 0)
         will_publish(session, worker->now_ms);
+    else
+        session->will_stored =
+            false; // stays in the store: after the restart it is seen who comes back
     timer_cancel(worker->wheel, &session->timer);
     map_remove(&worker->sessions, session->client_id);
     atomic_fetch_sub_explicit(&worker->server->session_count, 1, memory_order_relaxed);

@@ -63,7 +63,8 @@ class Broker:
             self.port = free_port()
             return stand_in_config(self.directory, self.port, self.options)
         return [str(BUD), "serve", "-p", "0", "--bind", "127.0.0.1",
-                "--workers", str(self.workers), *self.options]
+                "--workers", str(self.workers), "--data", str(self.directory / "data"),
+                *self.options]
 
     def start(self):
         command = self.command()

@@ -1,0 +1,236 @@
+// SPDX-License-Identifier: MIT
+#include "server/loading.h"
+
+#include "base/memory.h"
+#include "core/will.h"
+#include "server/worker.h"
+#include "store/store.h"
+
+#include <stdio.h>
+#include <string.h>
+
+struct loading {
+    struct server *server;
+    struct map by_number;
+    uint64_t lost; // things for which there was no memory or no session
+};
+
+static struct bytes number_key(const void *session)
+{
+    const struct session *of = session;
+    return bytes_make(&of->number, sizeof(of->number));
+}
+
+static struct session *find(const struct loading *loading, uint64_t number)
+{
+    return map_find(&loading->by_number, bytes_make(&number, sizeof(number)));
+}
+
+static struct session *make_session(struct loading *loading, const struct store_session *stored)
+{
+    struct server *server = loading->server;
+    struct worker *worker = server->workers[server_home_of(server, stored->client_id)];
+    if (worker_find_session(worker, stored->client_id) != NULL)
+        return NULL;
+    struct session *session =
+        worker_try_restore_session(worker, stored->number, stored->client_id, stored->user);
+    if (session == NULL)
+        return NULL;
+    session->version = stored->version;
+    session->expiry_interval = stored->expiry_interval;
+    session->detached_ms = stored->detached_ms;
+    session->stored = true;
+    if (map_try_put(&loading->by_number, session))
+        return session;
+    worker_end_session(worker, session);
+    return NULL;
+}
+
+static void load_session(void *context, const struct store_session *stored)
+{
+    struct loading *loading = context;
+    if (make_session(loading, stored) == NULL)
+        loading->lost++;
+}
+
+static void load_subscription(void *context, uint64_t number, struct bytes filter,
+                              struct subscription_options options, uint32_t identifier)
+{
+    struct loading *loading = context;
+    struct session *session = find(loading, number);
+    if (session == NULL || !session_restore_subscription(session, filter, options, identifier))
+        loading->lost++;
+}
+
+static void load_incoming(void *context, uint64_t number, uint16_t packet_id)
+{
+    struct loading *loading = context;
+    struct session *session = find(loading, number);
+    if (session == NULL || !packet_id_set_try_add(&session->incoming, packet_id))
+        loading->lost++;
+}
+
+static void load_spread(void *context, uint64_t publisher, uint16_t packet_id, uint64_t target)
+{
+    struct loading *loading = context;
+    struct session *session = find(loading, publisher);
+    if (session == NULL || !session_restore_spread(session, packet_id, target))
+        loading->lost++;
+}
+
+struct delivery_extra *loading_extra(const struct store_delivery *stored)
+{
+    if (stored->identifier_count == 0)
+        return NULL;
+    struct delivery_extra *extra =
+        memory_new(sizeof(*extra) + stored->identifier_count * sizeof(uint32_t));
+    extra->count = stored->identifier_count;
+    memcpy(extra->identifiers, stored->identifiers, stored->identifier_count * sizeof(uint32_t));
+    return extra;
+}
+
+static void load_delivery(void *context, const struct store_delivery *stored)
+{
+    struct loading *loading = context;
+    struct session *session = find(loading, stored->session);
+    struct delivery delivery = {
+        .message = stored->message,
+        .identifier = stored->identifier,
+        .qos = stored->qos,
+        .retain = stored->retain,
+        .number = stored->number,
+    };
+    if (session == NULL) {
+        loading->lost++;
+        message_unref(stored->message);
+        return;
+    }
+    delivery.extra = loading_extra(stored);
+    bool in_flight = stored->sent || stored->released;
+    if (!session_restore_delivery(session, delivery, in_flight ? stored->packet_id : 0))
+        loading->lost++;
+}
+
+static void load_retained(void *context, struct message *message)
+{
+    struct loading *loading = context;
+    if (!retained_restore(loading->server->retained, message))
+        loading->lost++;
+    message_unref(message);
+}
+
+// The will of a client that has no lasting session: it is given some time to come back before the
+// will is published.
+static struct session *session_for_will(struct loading *loading, const struct store_will *stored)
+{
+    struct worker *worker =
+        loading->server->workers[server_home_of(loading->server, stored->client_id)];
+    struct store_session short_lived = {
+        .number = stored->session,
+        .client_id = stored->client_id,
+        .version = MQTT_3_1_1,
+        .expiry_interval = UINT32_MAX,
+        .detached_ms = worker->now_ms,
+    };
+    struct session *session = make_session(loading, &short_lived);
+    if (session != NULL) {
+        session->stored = false;
+        session->only_for_will = true;
+        session->expiry_interval = (uint32_t)loading->server->options.will_grace_s + 1;
+    }
+    return session;
+}
+
+static void load_will(void *context, const struct store_will *stored)
+{
+    struct loading *loading = context;
+    struct session *session = find(loading, stored->session);
+    if (session == NULL)
+        session = session_for_will(loading, stored);
+    if (session == NULL) {
+        loading->lost++;
+        message_unref(stored->message);
+        return;
+    }
+    uint64_t wait_s = loading->server->options.will_grace_s;
+    if (stored->delay_interval > wait_s)
+        wait_s = stored->delay_interval;
+    session->will = stored->message;
+    session->will_stored = true;
+    session->will_delay_interval = stored->delay_interval;
+    session->will_expiry_interval = stored->expiry_interval;
+    session->will_due_ms =
+        loading->server->workers[0]->now_ms + (wait_s == 0 ? 1 : (int64_t)wait_s * 1000);
+}
+
+// What is beyond the window stays where it is.
+static void note_waiting(struct server *server, struct store *store)
+{
+    for (uint32_t i = 0; i < server->worker_count; i++) {
+        struct worker *worker = server->workers[i];
+        size_t position = 0;
+        struct session *session;
+        while ((session = map_next(&worker->sessions, &position)) != NULL) {
+            session->waiting_count = store_waiting(store, session->number);
+            counter_add(&worker->counters, COUNTER_QUEUED_MESSAGES, session->waiting_count);
+        }
+    }
+}
+
+static void start_timers(struct server *server)
+{
+    for (uint32_t i = 0; i < server->worker_count; i++) {
+        struct worker *worker = server->workers[i];
+        size_t position = 0;
+        struct session *session;
+        while ((session = map_next(&worker->sessions, &position)) != NULL)
+            worker_session_loaded(worker, session);
+    }
+}
+
+static void say_what_came(struct server *server, const struct loading *loading,
+                          const struct store_numbers *numbers)
+{
+    struct log_line line;
+    log_begin(&line, &server->log, LOG_LOADED);
+    log_text(&line, "data", server->options.data);
+    log_number(&line, "sessions", loading->by_number.count);
+    log_number(&line, "messages", numbers->messages);
+    log_number(&line, "queued", numbers->deliveries);
+    log_number(&line, "retained", numbers->retained);
+    log_number(&line, "damaged", numbers->damaged);
+    log_number(&line, "left_out", loading->lost);
+    log_end(&line);
+}
+
+int loading_run(struct server *server, struct store *store, char *error)
+{
+    struct loading loading = {.server = server};
+    struct store_loader loader = {
+        .context = &loading,
+        .budget = &server->budget,
+        .session = load_session,
+        .subscription = load_subscription,
+        .incoming = load_incoming,
+        .spread = load_spread,
+        .delivery = load_delivery,
+        .retained = load_retained,
+        .will = load_will,
+        .window = SESSION_WINDOW,
+    };
+    map_init(&loading.by_number, server->hash_key, number_key);
+    int result = store_load(store, &loader);
+    if (result < 0) {
+        (void)snprintf(error, SERVER_ERROR_MAX, "cannot read the store in %.200s: %s",
+                       server->options.data, strerror(-result));
+    } else {
+        struct store_numbers numbers;
+        store_numbers(store, &numbers);
+        atomic_store(&server->next_session_number, numbers.next_session);
+        note_waiting(server, store);
+        start_timers(server);
+        say_what_came(server, &loading, &numbers);
+    }
+    map_done(&loading.by_number);
+    return result;
+}
