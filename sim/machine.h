@@ -72,7 +72,7 @@ void wire_free(struct wire *wire);  // this side needs it no more; the broker's 
 struct wire_times {
     uint64_t read_bytes;    // by the broker, in all
     bool was_blocked;       // the broker had to wait for room at least once
-    int64_t read_ms;        // last read that got something
+    int64_t read_ms;        // last read that got something, before the broker ended it
     int64_t closed_ms;      // the broker sent its end (FIN or RST); -1 not yet
     int64_t accepted_ms;    // -1 not yet
     int64_t gathered_ms;    // at the earliest, of the bytes that wire_read returned last

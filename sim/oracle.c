@@ -129,6 +129,11 @@ void oracle_acknowledged(struct oracle *oracle, uint32_t number, enum bud_reason
 
 // --- subscriptions ---
 
+static bool same_filter(const struct oracle_subscription *a, const struct oracle_subscription *b)
+{
+    return a != b && a->client == b->client && a->life == b->life && a->filter == b->filter;
+}
+
 uint32_t oracle_subscribing(struct oracle *oracle, const struct oracle_subscription *subscription)
 {
     ASSERT(oracle->subscription_count < SUBSCRIPTIONS_MAX);
@@ -138,12 +143,12 @@ uint32_t oracle_subscribing(struct oracle *oracle, const struct oracle_subscript
     kept->life = oracle->sessions[kept->client].life;
     kept->may_from = kept->replay_order = ++oracle->order;
     kept->may_until = kept->must_from = kept->must_until = NEVER;
+    // Until the answer comes nobody knows which of the two holds.
+    for (uint32_t i = 0; i < position; i++)
+        if (same_filter(&oracle->subscriptions[i], kept) &&
+            oracle->subscriptions[i].must_until == NEVER)
+            oracle->subscriptions[i].must_until = kept->may_from;
     return position;
-}
-
-static bool same_filter(const struct oracle_subscription *a, const struct oracle_subscription *b)
-{
-    return a != b && a->client == b->client && a->life == b->life && a->filter == b->filter;
 }
 
 // A subscription takes the place of the one before without a gap [MQTT-3.8.4-3].
@@ -153,12 +158,10 @@ static void replace(struct oracle_subscription *older, struct oracle_subscriptio
     if (older->may_until != NEVER)
         return;
     older->may_until = now;
-    bool held = older->must_from != NEVER && older->must_until == NEVER;
+    bool held = older->must_from != NEVER && older->must_until == newer->may_from;
     if (held && older->qos > 0 && newer->qos > 0 && older->no_local == newer->no_local &&
         older->must_from < newer->must_from)
         newer->must_from = older->must_from;
-    if (older->must_until == NEVER)
-        older->must_until = newer->may_from;
 }
 
 void oracle_subscribed(struct oracle *oracle, uint32_t position, uint8_t code)
@@ -324,7 +327,9 @@ static void add_cause(struct causes *causes, const struct oracle_subscription *s
     else if (live)
         causes->live++;
     causes->replay += replay;
-    causes->qos_fits = causes->qos_fits || ((live || replay) && qos == check->publish->qos);
+    // A replay goes on with the options of the SUBSCRIBE that came after the one it is for.
+    causes->qos_fits = causes->qos_fits || (qos == check->publish->qos &&
+                                            message->first_sent < subscription->may_until);
     causes->retain_fits =
         causes->retain_fits || replay || (live && retain == check->publish->retain);
 }
@@ -355,13 +360,17 @@ static void check_identifiers(struct oracle *oracle, const struct delivery_check
     }
 }
 
-// How often may one copy of the message come?
+// How often may one copy of the message come? It may have been subscribed to at other QoS before.
 static uint32_t repeats_of(const struct oracle_session *session, const struct delivery_check *check)
 {
     const struct oracle_message *message = check->message;
     uint32_t taken = message->qos == 1 && !message->is_will ? message->sent_count : 1;
-    bool resent = check->publish->qos == 1 || (check->publish->qos == 2 && message->qos < 2);
-    return taken * (resent ? session->link_count : 1);
+    return taken * (message->qos > 0 ? session->link_count : 1);
+}
+
+static bool comes_once(const struct delivery_check *check)
+{
+    return !check->publish->retain && check->publish->qos == 2 && check->message->qos == 2;
 }
 
 static void check_cause(struct oracle *oracle, const struct delivery_check *check,
@@ -385,7 +394,8 @@ static void check_cause(struct oracle *oracle, const struct delivery_check *chec
         oracle_fail(oracle, "client %u got message %u (QoS %u of %u) %u times", check->client,
                     check->number, check->publish->qos, check->message->qos, received);
     if (causes->shared == 0 && !check->publish->retain &&
-        receipt->live_count >= repeats_of(session, check))
+        (receipt->live_count >= repeats_of(session, check) ||
+         (comes_once(check) && receipt->once_count > 0)))
         oracle_fail(oracle, "client %u got message %u (QoS %u of %u) %u times live", check->client,
                     check->number, check->publish->qos, check->message->qos,
                     receipt->live_count + 1u);
@@ -474,6 +484,7 @@ void oracle_received(struct oracle *oracle, uint8_t client, const struct packet_
     check_identifiers(oracle, &check);
     check_expiry(oracle, &check, times->gathered_ms);
     struct oracle_receipt *receipt = &oracle->sessions[client].receipts[number];
+    receipt->once_count = (uint16_t)(receipt->once_count + comes_once(&check));
     if (publish->retain)
         receipt->retained_count++;
     else

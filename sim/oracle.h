@@ -61,6 +61,7 @@ struct oracle_link {
 // What a client's session has received of a message.
 struct oracle_receipt {
     uint16_t live_count, retained_count; // by the RETAIN flag
+    uint16_t once_count;                 // of the live ones those that may come once only
 };
 
 struct oracle_session {

@@ -6,7 +6,7 @@
 
 #include <inttypes.h>
 
-#define LINGER_MS 1000 // the broker may take so long to write its goodbye
+#define LINGER_MS 1500 // the broker may take so long to write its goodbye
 #define SLACK_MS 2000  // a worker that slept, a connection that moved
 #define EXPIRY_MAX_S UINT32_C(1209600)
 
@@ -89,9 +89,18 @@ static void expiry_range(const struct oracle *oracle, const struct oracle_link *
     *ret_most = before < after ? after : before;
 }
 
-static int64_t earliest_end(const struct oracle_link *link)
+// When can the broker have given the connection up at the earliest? With a full socket it lingers.
+static int64_t earliest_end(const struct oracle *oracle, const struct oracle_link *link)
 {
-    return link->blocked ? link->closed_ms - LINGER_MS : link->closed_ms;
+    if (!link->blocked)
+        return link->closed_ms;
+    int64_t earliest_ms = link->closed_ms - LINGER_MS;
+    for (uint32_t i = oracle->suspend_count; i > 0; i--) {
+        const struct suspend *suspend = &oracle->suspends[i - 1];
+        if (suspend->from_ms < link->closed_ms && suspend->to_ms > earliest_ms)
+            earliest_ms = suspend->from_ms - LINGER_MS;
+    }
+    return earliest_ms;
 }
 
 // --- sessions ---
@@ -121,7 +130,8 @@ static void judge_session(struct oracle *oracle, const struct oracle_link *link)
         return;
     uint32_t least, most;
     expiry_range(oracle, before, &least, &most);
-    bool lives = least > 0 && link->connack_ms < earliest_end(before) + (int64_t)least * 1000;
+    bool lives =
+        least > 0 && link->connack_ms < earliest_end(oracle, before) + (int64_t)least * 1000;
     bool ended = most == 0 ||
                  link->connect_read_ms > latest(oracle, before->closed_ms + (int64_t)most * 1000);
     if (lives && !link->session_present)
@@ -195,7 +205,7 @@ static struct will_window will_window(const struct oracle *oracle, const struct 
     expiry_range(oracle, link, &least, &most);
     least = least < link->delay_s ? least : link->delay_s;
     most = most < link->delay_s ? most : link->delay_s;
-    window.from_ms = earliest_end(link) + (int64_t)least * 1000;
+    window.from_ms = earliest_end(oracle, link) + (int64_t)least * 1000;
     window.to_ms = latest(oracle, link->closed_ms + (int64_t)most * 1000);
     window.must = !goodbye;
     window.may = !(goodbye && certain);
@@ -211,10 +221,16 @@ static void judge_will(struct oracle *oracle, const struct oracle_link *link, ui
     if (will->witnessed_count > 0 && !window.may)
         oracle_fail(oracle, "will %u of client %u was published, and was not due", link->will,
                     link->client);
-    // The witness reads at once, but a small window makes it wait for others' messages.
-    int64_t wait_ms = oracle->setup->in_flight_max < 32 ? 60000 : 2000;
+    // The witness reads at once, but a small window or a small socket makes it wait for others'
+    // messages.
+    const struct setup *setup = oracle->setup;
+    bool slow = setup->in_flight_max < 32 || setup->socket_bytes_max < 65536;
+    int64_t wait_ms = slow ? 60000 : 2000;
     int64_t at_ms = will->witnessed_ms;
-    if (will->witnessed_count > 0 && (at_ms < window.from_ms || at_ms - wait_ms > window.to_ms))
+    int64_t latest_ms = window.to_ms == INT64_MAX
+                            ? INT64_MAX
+                            : latest(oracle, latest(oracle, window.to_ms) + wait_ms);
+    if (will->witnessed_count > 0 && (at_ms < window.from_ms || at_ms > latest_ms))
         oracle_fail(oracle,
                     "will %u of client %u came at %" PRId64 " ms, due from %" PRId64 " to %" PRId64,
                     link->will, link->client, at_ms - MACHINE_START_MS,
@@ -230,7 +246,8 @@ static void judge_keep_alive(struct oracle *oracle, const struct oracle_link *li
 {
     int64_t silent_ms = (int64_t)link->keep_alive_s * 1500;
     if (link->keep_alive_s > 0 &&
-        link->closed_ms > latest(oracle, link->last_read_ms + silent_ms) + LINGER_MS)
+        link->closed_ms >
+            latest(oracle, latest(oracle, link->last_read_ms + silent_ms) + LINGER_MS))
         oracle_fail(oracle, "client %u was silent for %" PRId64 " ms with a keep-alive of %u s",
                     link->client, link->closed_ms - link->last_read_ms, link->keep_alive_s);
 }

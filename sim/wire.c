@@ -260,7 +260,8 @@ const struct wire_times *wire_times(const struct wire *wire)
 void wire_note_read(struct wire *wire, size_t size)
 {
     wire->times.read_bytes += size;
-    wire->times.read_ms = machine.now_ms;
+    if (wire->times.closed_ms < 0)
+        wire->times.read_ms = machine.now_ms;
     if (wire->mark_count == wire->mark_capacity) {
         size_t capacity = wire->mark_capacity == 0 ? 16 : 2 * wire->mark_capacity;
         struct read_mark *marks = memory_new(capacity * sizeof *marks);

@@ -230,10 +230,13 @@ static void drain(struct world *world)
                     server_count(world->broker.server, COUNTER_QUEUED_MESSAGES));
 }
 
-static void note_retained(struct peer *probe, uint32_t *found)
+static bool note_retained(struct peer *probe, uint32_t *found)
 {
     struct packet packet;
+    size_t before = probe->input.size;
+    bool any = false;
     while (peer_take(probe, &packet)) {
+        any = true;
         if (packet.type != PACKET_PUBLISH || packet.publish.payload.size < 8)
             continue;
         struct reader reader = reader_of(bytes_from(packet.publish.payload, 4));
@@ -242,6 +245,7 @@ static void note_retained(struct peer *probe, uint32_t *found)
                             bytes_make(script_topics[i], strlen(script_topics[i]))))
                 found[i] = reader_u32(&reader);
     }
+    return any || probe->input.size != before;
 }
 
 // A stranger asks for everything that is retained.
@@ -256,9 +260,10 @@ static void probe_retained(struct world *world)
     peer_connect(&probe, &connect);
     peer_subscribe(&probe, 1, BYTES_OF("#"), (struct subscription_options){0}, 0);
     peer_subscribe(&probe, 2, BYTES_OF("$x/#"), (struct subscription_options){0}, 0);
-    for (int i = 0; i < 50; i++) {
-        live_until(world, machine_now_ms() + 20);
-        note_retained(&probe, found);
+    for (int quiet = 0; quiet < 20; quiet++) {
+        live_until(world, machine_now_ms() + 2);
+        if (note_retained(&probe, found))
+            quiet = 0;
     }
     for (uint8_t i = 0; i < TOPIC_COUNT; i++)
         oracle_judge_retained(&world->oracle, i, found[i]);
