@@ -110,7 +110,7 @@ void session_free(struct session *session)
     drop_all(session, &session->fleeting, COUNTER_DROPPED_SESSION_ENDED);
     end_in_flight(session);
     end_queued(session);
-    counter_subtract(router->counters, COUNTER_QUEUED_MESSAGES, session->waiting_count);
+    outgoing_end_waiting(session, session->waiting_count, COUNTER_DROPPED_SESSION_ENDED);
     packet_id_set_done(&session->incoming);
     while (session->spreads != NULL)
         memory_free(session_take_spread(session, session->spreads->packet_id));

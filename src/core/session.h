@@ -68,6 +68,8 @@ struct session {
     // A long queue is in memory only as far as a window; the rest waits in the store and is read as
     // the client takes what is before it.
     uint64_t waiting_count, waiting_bytes;
+    uint64_t waiting_payload; // as far as it is counted in QUEUED_BYTES: not what is from a restart
+    uint64_t asked_count; // of those that waited when the store was asked, what it has not given
     uint64_t window_last; // number of the last delivery that is in memory
     bool is_reading;
 

@@ -75,7 +75,7 @@ static bool is_lasting_full(const struct session *session, const struct delivery
 {
     const struct limits *limits = session->router->limits;
     const struct queue *queue = &session->lasting;
-    if (queue->count == 0)
+    if (queue->count + session->waiting_count == 0)
         return false;
     return (limits->queue_messages_max > 0 &&
             queue->count + session->waiting_count >= limits->queue_messages_max) ||
@@ -114,12 +114,13 @@ void outgoing_requeue(struct session *session, struct delivery delivery)
     push(session, &session->lasting, delivery);
 }
 
-// Is this one for the disk alone? Not what a shared subscription may have to pass on.
+// Is this one for the disk alone? Not what a shared subscription may have to pass on, but nothing
+// overtakes what waits there: the next read would find it a second time.
 static bool is_beyond_window(const struct session *session, const struct delivery *delivery)
 {
     bool is_shared = delivery->extra != NULL && delivery->extra->member != NULL;
-    return session->stored && !is_shared &&
-           (session->waiting_count > 0 || session->lasting.count >= SESSION_WINDOW);
+    return session->stored &&
+           (session->waiting_count > 0 || (!is_shared && session->lasting.count >= SESSION_WINDOW));
 }
 
 static void leave_in_store(struct session *session, struct delivery *delivery)
@@ -127,6 +128,7 @@ static void leave_in_store(struct session *session, struct delivery *delivery)
     keep(session, delivery);
     session->waiting_count++;
     session->waiting_bytes += delivery_weight(delivery);
+    session->waiting_payload += delivery->message->payload_size;
     counter_add(session->router->counters, COUNTER_QUEUED_MESSAGES, 1);
     counter_add(session->router->counters, COUNTER_QUEUED_BYTES, delivery->message->payload_size);
     delivery->number = 0; // it stays in the store when this lets it go
@@ -140,22 +142,43 @@ static void read_on(struct session *session)
         session->lasting.count > SESSION_WINDOW / 4)
         return;
     session->is_reading = true;
+    session->asked_count = session->waiting_count;
     store->deliveries_read(store->context, session, session->window_last,
                            SESSION_WINDOW - session->lasting.count);
 }
 
-// It is counted as queued already.
-static void count_read(struct session *session, const struct delivery *delivery)
+static uint64_t lower(uint64_t a, uint64_t b)
 {
-    size_t weight = delivery_weight(delivery);
-    session->waiting_count -= session->waiting_count > 0 ? 1 : 0;
-    session->waiting_bytes -= weight < session->waiting_bytes ? weight : session->waiting_bytes;
-    outgoing_forget(session, delivery);
+    return a < b ? a : b;
+}
+
+static void forget_waiting(struct session *session, uint64_t count, uint64_t weight,
+                           uint64_t payload)
+{
+    struct counters *counters = session->router->counters;
+    session->waiting_count -= count;
+    bool is_empty = session->waiting_count == 0;
+    payload = is_empty ? session->waiting_payload : lower(payload, session->waiting_payload);
+    session->waiting_payload -= payload;
+    session->waiting_bytes -=
+        is_empty ? session->waiting_bytes : lower(weight, session->waiting_bytes);
+    counter_subtract(counters, COUNTER_QUEUED_MESSAGES, count);
+    counter_subtract(counters, COUNTER_QUEUED_BYTES, payload);
+}
+
+void outgoing_end_waiting(struct session *session, uint64_t count, enum counter cause)
+{
+    count = lower(count, session->waiting_count);
+    counter_add(session->router->counters, cause, count);
+    forget_waiting(session, count, 0, 0);
 }
 
 void session_take_read(struct session *session, struct delivery delivery)
 {
-    count_read(session, &delivery);
+    if (session->waiting_count > 0)
+        forget_waiting(session, 1, delivery_weight(&delivery), delivery.message->payload_size);
+    if (session->asked_count > 0)
+        session->asked_count--;
     session->window_last = delivery.number;
     push(session, &session->lasting, delivery);
 }
@@ -163,11 +186,10 @@ void session_take_read(struct session *session, struct delivery delivery)
 void session_read_done(struct session *session, bool is_last)
 {
     session->is_reading = false;
-    if (is_last) { // what expired meanwhile was not read
-        counter_subtract(session->router->counters, COUNTER_QUEUED_MESSAGES,
-                         session->waiting_count);
-        session->waiting_count = session->waiting_bytes = 0;
-    }
+    // What was there when the store was asked and was not found has expired. What was put there
+    // since waits on.
+    if (is_last)
+        outgoing_end_waiting(session, session->asked_count, COUNTER_DROPPED_EXPIRED);
     became_ready(session);
 }
 

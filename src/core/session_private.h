@@ -23,6 +23,9 @@ void outgoing_forget(struct session *session, const struct delivery *delivery);
 // nobody is there.
 bool outgoing_pass_on(struct session *session, struct delivery *delivery, bool online_only);
 
+// What waits in the store alone is gone, for this cause: so many deliveries at most.
+void outgoing_end_waiting(struct session *session, uint64_t count, enum counter cause);
+
 // Back to the end of the lasting queue.
 void outgoing_requeue(struct session *session, struct delivery delivery);
 
