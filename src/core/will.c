@@ -53,6 +53,37 @@ void will_forget(struct session *session)
     session->will_due_ms = 0;
 }
 
+static int64_t expiry_of(const struct session *session, int64_t now_ms)
+{
+    return session->will_expiry_interval == UINT32_MAX
+               ? MESSAGE_NEVER_EXPIRES
+               : now_ms + (int64_t)session->will_expiry_interval * 1000;
+}
+
+// Its life begins with its publication, and a published message never changes: what the store may
+// still be writing is copied. Takes `will` over; NULL without memory.
+static struct message *begin_life(struct session *session, struct message *will, int64_t now_ms)
+{
+    struct message *message = will;
+    if (atomic_load_explicit(&will->references, memory_order_acquire) > 1) {
+        struct properties properties = {.raw = message_properties(will)};
+        struct message_source source = {
+            .topic = message_topic(will),
+            .payload = message_payload(will),
+            .properties = &properties,
+            .qos = will->qos,
+            .retain = will->retain,
+            .publisher = will->publisher,
+            .now_ms = now_ms,
+        };
+        message = message_try_new(session->router->budget, &source);
+        message_unref(will);
+    }
+    if (message != NULL)
+        message->expires_ms = expiry_of(session, now_ms);
+    return message;
+}
+
 void will_publish(struct session *session, int64_t now_ms)
 {
     struct message *message = session->will;
@@ -61,11 +92,12 @@ void will_publish(struct session *session, int64_t now_ms)
     session->will = NULL;
     session->will_due_ms = 0;
     forget_stored(session);
-    // Nobody else has seen the message yet: its life begins with its publication.
-    message->expires_ms = session->will_expiry_interval == UINT32_MAX
-                              ? MESSAGE_NEVER_EXPIRES
-                              : now_ms + (int64_t)session->will_expiry_interval * 1000;
     struct router *router = session->router;
+    message = begin_life(session, message, now_ms);
+    if (message == NULL) {
+        counter_add(router->counters, COUNTER_DROPPED_NO_MEMORY, 1);
+        return;
+    }
     if (!router_may_write(router, session, message_topic(message)))
         router->ports->dropped(router->ports->context, session, message,
                                COUNTER_DROPPED_NOT_AUTHORIZED);
