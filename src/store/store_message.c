@@ -80,8 +80,10 @@ int store_leave_message(struct store *store, uint64_t number)
         return 0;
     struct row row = {.table = TABLE_MESSAGE};
     row.values[MESSAGE_ID].number = (int64_t)number;
-    store->tally.messages--;
-    return store_drop(store, &row);
+    int result = store_drop(store, &row);
+    if (result == 0 && sqlite3_changes(store->database) > 0)
+        store->tally.messages--;
+    return result;
 }
 
 // What is left of its time now. A clock that stands before the last commit is believed no more than
@@ -99,8 +101,8 @@ static bool set_expiry(const struct store *store, struct message *message, int64
     return true;
 }
 
-static struct message *make_message(const struct store *store, const struct row *row,
-                                    struct budget *budget, int *ret_result)
+struct message *store_make_message(const struct store *store, const struct row *row,
+                                   struct budget *budget, int *ret_result)
 {
     struct properties properties = {.raw = row->values[MESSAGE_PROPERTIES].bytes};
     struct message_source source = {
@@ -140,7 +142,7 @@ struct message *store_read_message(struct store *store, uint64_t number, struct 
     else if (!store_take_row(statement, TABLE_MESSAGE, &row))
         *ret_result = -EBADMSG;
     else
-        message = make_message(store, &row, budget, ret_result);
+        message = store_make_message(store, &row, budget, ret_result);
     (void)sqlite3_reset(statement);
     return message;
 }

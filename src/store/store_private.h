@@ -111,6 +111,8 @@ int store_leave_message(struct store *store, uint64_t row);
 void store_undo_counts(struct store *store);
 // The message of a row with a reference, or NULL: ret_result tells -ENOENT there is no such row,
 // -EBADMSG it is damaged, -ESTALE it expired, -ENOMEM, or another error.
+struct message *store_make_message(const struct store *store, const struct row *row,
+                                   struct budget *budget, int *ret_result);
 struct message *store_read_message(struct store *store, uint64_t row, struct budget *budget,
                                    int *ret_result);
 
