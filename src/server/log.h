@@ -14,27 +14,29 @@ enum log_level { LOG_ERROR, LOG_WARNING, LOG_INFO, LOG_DEBUG };
 
 // X(identifier, level, lines a second, the sentence)
 // clang-format off
-#define LOG_EVENTS(X)                                                                              \
-    X(LISTENING, LOG_INFO, 100, "listening on")                                                    \
-    X(STARTED, LOG_INFO, 100, "started")                                                           \
-    X(STOPPING, LOG_INFO, 100, "stopping")                                                         \
-    X(STOPPED, LOG_INFO, 100, "stopped")                                                           \
-    X(CONNECTED, LOG_INFO, 1000, "client connected")                                               \
-    X(DISCONNECTED, LOG_INFO, 1000, "client disconnected")                                         \
-    X(REFUSED, LOG_WARNING, 20, "connection refused")                                              \
-    X(CLOSED_EARLY, LOG_DEBUG, 20, "connection closed before CONNECT")                             \
-    X(SUBSCRIBED, LOG_DEBUG, 20, "subscribed")                                                     \
-    X(SUBSCRIBE_REFUSED, LOG_WARNING, 20, "subscription refused")                                  \
-    X(PUBLISH_REFUSED, LOG_WARNING, 20, "message refused")                                         \
-    X(DROPPED, LOG_WARNING, 20, "message not delivered")                                           \
+#define LOG_EVENTS(X)                                                                             \
+    X(LISTENING, LOG_INFO, 100, "listening on")                                                   \
+    X(STARTED, LOG_INFO, 100, "started")                                                          \
+    X(STOPPING, LOG_INFO, 100, "stopping")                                                        \
+    X(STOPPED, LOG_INFO, 100, "stopped")                                                          \
+    X(CONNECTED, LOG_INFO, 1000, "client connected")                                              \
+    X(DISCONNECTED, LOG_INFO, 1000, "client disconnected")                                        \
+    X(REFUSED, LOG_WARNING, 20, "connection refused")                                             \
+    X(CLOSED_EARLY, LOG_DEBUG, 20, "connection closed before CONNECT")                            \
+    X(SUBSCRIBED, LOG_DEBUG, 20, "subscribed")                                                    \
+    X(SUBSCRIBE_REFUSED, LOG_WARNING, 20, "subscription refused")                                 \
+    X(PUBLISH_REFUSED, LOG_WARNING, 20, "message refused")                                        \
+    X(DROPPED, LOG_WARNING, 20, "message not delivered")                                          \
     X(STORE, LOG_WARNING, 100, "store")                                                           \
     X(LOADED, LOG_INFO, 100, "store opened")                                                      \
-    X(SESSION_EXPIRED, LOG_INFO, 20, "session expired")                                            \
-    X(DESCRIPTORS, LOG_WARNING, 1, "no file descriptors left, new connections wait")               \
-    X(ACCEPT_FAILED, LOG_WARNING, 1, "cannot accept a connection")                                 \
-    X(MEMORY_SHORT, LOG_WARNING, 1, "memory is short, new connections are refused and publishers slowed down")   \
-    X(MEMORY_SHED, LOG_WARNING, 20, "memory is short, closing a client to make room")              \
-    X(ANONYMOUS_ADDRESS, LOG_WARNING, 1, "anonymous clients may only come from this machine and private networks") \
+    X(SESSION_EXPIRED, LOG_INFO, 20, "session expired")                                           \
+    X(DESCRIPTORS, LOG_WARNING, 1, "no file descriptors left, new connections wait")              \
+    X(ACCEPT_FAILED, LOG_WARNING, 1, "cannot accept a connection")                                \
+    X(MEMORY_SHORT, LOG_WARNING, 1,                                                               \
+      "memory is short, new connections are refused and publishers slowed down")                  \
+    X(MEMORY_SHED, LOG_WARNING, 20, "memory is short, closing a client to make room")             \
+    X(ANONYMOUS_ADDRESS, LOG_WARNING, 1,                                                          \
+      "anonymous clients may only come from this machine and private networks")                   \
     X(SUPPRESSED, LOG_WARNING, 100, "log lines left out")
 // clang-format on
 
