@@ -154,7 +154,7 @@ static void make_fault(struct stream *stream, const struct setup *setup, struct 
         action->kind = ACTION_SLEEP;
         action->client = (uint8_t)below(stream, setup->worker_count);
         break;
-    case 3: action->kind = setup->fails_memory ? ACTION_FAIL_MEMORY : ACTION_STALL; break;
+    case 3: action->kind = ACTION_STALL; break;
     case 4: action->kind = ACTION_FAIL_ACCEPTS; break;
     case 5: action->kind = one_in(stream, 4) ? ACTION_SUSPEND : ACTION_WALL_CLOCK; break;
     default: break;
@@ -170,6 +170,11 @@ static void make_action(struct stream *stream, const struct setup *setup, struct
     action->at_ms = below(stream, setup->span_ms);
     action->client = (uint8_t)(1 + below(stream, setup->client_count - 1));
     uint32_t kind = below(stream, 100);
+    if (setup->fails_memory && one_in(stream, 10)) {
+        action->kind = ACTION_FAIL_MEMORY;
+        action->count = 1 + below(stream, 60);
+        return;
+    }
     if (kind < 18)
         make_connect(stream, action);
     else if (kind < 26)
