@@ -258,11 +258,10 @@ static void take_read(struct worker *worker, struct read_request *request)
     struct session *session =
         worker_find_session(worker, bytes_make(request->client_id, request->client_id_size));
     if (session != NULL && session->number == request->session) {
-        bool is_last = request->got < request->count;
         for (uint32_t i = 0; i < request->got; i++)
             session_take_read(session, request->deliveries[i]);
         request->got = 0;
-        session_read_done(session, is_last);
+        session_read_done(session, request->is_last);
     }
     read_request_free(request);
 }

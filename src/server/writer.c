@@ -177,12 +177,17 @@ void read_request_free(struct read_request *request)
     memory_free(request);
 }
 
-void writer_ask(struct writer_thread *writer, struct read_request *request)
+static void put_request(struct writer_thread *writer, struct read_request *request)
 {
     lock_take(&writer->lock);
     request->next = writer->asked;
     writer->asked = request;
     lock_release(&writer->lock);
+}
+
+void writer_ask(struct writer_thread *writer, struct read_request *request)
+{
+    put_request(writer, request);
     loop_wake(writer->loop);
 }
 
@@ -203,11 +208,28 @@ static void take_read(void *context, const struct store_delivery *stored)
     };
 }
 
+// Reads as many as were asked for, or all there are, or what there is memory for.
+static int read_deliveries(struct writer_thread *writer, struct read_request *request)
+{
+    int result = 1;
+    while (result > 0 && request->got < request->count) {
+        uint64_t after =
+            request->got == 0 ? request->after : request->deliveries[request->got - 1].number;
+        result = store_read(writer->store, request->session, after, request->count - request->got,
+                            &writer->server->budget, take_read, request);
+    }
+    request->is_last = result == 0;
+    return result;
+}
+
 static void answer(struct writer_thread *writer, struct read_request *request)
 {
-    int result = store_read(writer->store, request->session, request->after, request->count,
-                            &writer->server->budget, take_read, request);
-    if (result < 0)
+    int result = read_deliveries(writer, request);
+    if (result == -ENOMEM && request->got == 0) {
+        put_request(writer, request); // memory_limit is reached: again at the next look
+        return;
+    }
+    if (result < 0 && result != -ENOMEM)
         writer_fail(strerror(-result));
     struct post *post = memory_new(sizeof(*post));
     struct post_chain chain = {0};
