@@ -4,6 +4,7 @@
 #include "cmd/cmd.h"
 #include "cmd/suggestion.h"
 #include "edge/sys_topics.h"
+#include "os/file.h"
 #include "os/net.h"
 #include "os/process.h"
 #include "server/server.h"
@@ -138,6 +139,21 @@ static void say_who_may_come(const struct server *server)
     }
 }
 
+static void say_what_is_kept(const struct server *server)
+{
+    static const char *const promises[] = {
+        [DURABILITY_COMMIT] = "What is acknowledged is on the disk",
+        [DURABILITY_BATCH] = "What is acknowledged is on the disk; commits are gathered for a "
+                             "while, to spare it (--durability commit answers sooner)",
+        [DURABILITY_RELAXED] = "A power cut may lose what was acknowledged in the last second "
+                               "(--durability commit loses nothing)",
+    };
+    if (server->options.persistence != 0)
+        fprintf(stderr, "%s: %s.\n", promises[server->options.durability], server->options.data);
+    else
+        fputs("Nothing is kept on the disk (--persistence false).\n", stderr);
+}
+
 static void say_started(struct server *server)
 {
     struct net_address address;
@@ -157,10 +173,7 @@ static void say_started(struct server *server)
     fprintf(stderr, "bud %s %s: MQTT 3.1, 3.1.1 and 5.0, %" PRIu32 " worker%s.\n", BUD_VERSION,
             message, server->worker_count, server->worker_count == 1 ? "" : "s");
     say_who_may_come(server);
-    if (server->options.persistence != 0)
-        fprintf(stderr, "What is acknowledged is on the disk, in %s.\n", server->options.data);
-    else
-        fputs("Nothing is kept on the disk (--persistence false).\n", stderr);
+    say_what_is_kept(server);
     char flag[16] = "";
     if (address.port != 1883)
         (void)snprintf(flag, sizeof(flag), " -p %u", (unsigned)address.port);
@@ -201,6 +214,9 @@ static int run(struct options *options)
               stderr);
         return EXIT_FAILED;
     }
+    // The wear of a card follows the number of commits.
+    if (options->durability == DURABILITY_AUTO)
+        options->durability = file_is_on_card(options->data) ? DURABILITY_BATCH : DURABILITY_COMMIT;
     if (server_new(options, &server, error) < 0) {
         fprintf(stderr, "bud serve: %s\n", error);
         return EXIT_FAILED;

@@ -9,6 +9,7 @@
 #include <sys/file.h>
 #include <sys/stat.h>
 #include <sys/statvfs.h>
+#include <sys/sysmacros.h>
 #include <unistd.h>
 
 static int make_one(const char *path)
@@ -131,4 +132,25 @@ int file_space(const char *path, uint64_t *ret_free, uint64_t *ret_total)
     *ret_free = (uint64_t)status.f_bavail * status.f_frsize;
     *ret_total = (uint64_t)status.f_blocks * status.f_frsize;
     return 0;
+}
+
+// The device behind a path: its name is in what /sys/dev/block/MAJOR:MINOR points to.
+bool file_is_on_card(const char *path)
+{
+    char nearest[PATH_MAX], link[64], device[PATH_MAX];
+    struct stat status;
+    (void)snprintf(nearest, sizeof(nearest), "%s", path);
+    while (stat(nearest, &status) < 0) {
+        char *slash = strrchr(nearest, '/');
+        if (slash == NULL)
+            return false;
+        *(slash == nearest ? slash + 1 : slash) = 0;
+    }
+    (void)snprintf(link, sizeof(link), "/sys/dev/block/%u:%u", major(status.st_dev),
+                   minor(status.st_dev));
+    ssize_t size = readlink(link, device, sizeof(device) - 1);
+    if (size < 0)
+        return false;
+    device[size] = 0;
+    return strstr(device, "/mmcblk") != NULL;
 }

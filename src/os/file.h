@@ -25,4 +25,8 @@ int file_append(const char *path, const void *data, uint64_t size); // made if m
 // What is free for this user and how large the file system is, in bytes.
 int file_space(const char *path, uint64_t *ret_free, uint64_t *ret_total);
 
+// Is this path (or the nearest directory above that exists) on an SD card or eMMC, whose wear
+// follows writes? False when unknown.
+bool file_is_on_card(const char *path);
+
 #endif

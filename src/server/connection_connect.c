@@ -91,18 +91,20 @@ static enum bud_reason check_will(const struct connection *connection,
 }
 
 // Is there room for one more? What is beyond a limit gets the reason the specification has for it.
-static enum bud_reason check_room(const struct connection *connection, bool session_exists,
-                                  const char **ret_why)
+static enum bud_reason check_room(const struct connection *connection,
+                                  const struct session *session, const char **ret_why)
 {
     struct worker *worker = connection->worker;
     struct server *server = worker->server;
     uint64_t clients = atomic_load_explicit(&server->client_count, memory_order_relaxed);
-    if (server->limits.connections_max > 0 && clients >= server->limits.connections_max) {
+    bool takes_over = session != NULL && session->connection != NULL; // then another one goes
+    if (server->limits.connections_max > 0 && clients >= server->limits.connections_max &&
+        !takes_over) {
         counter_add(&worker->counters, COUNTER_REFUSED_CONNECTIONS, 1);
         *ret_why = "as many clients as max_connections allows are connected";
         return BUD_QUOTA_EXCEEDED;
     }
-    if (!session_exists && atomic_load_explicit(&server->session_count, memory_order_relaxed) >=
+    if (session == NULL && atomic_load_explicit(&server->session_count, memory_order_relaxed) >=
                                server->limits.sessions_max) {
         counter_add(&worker->counters, COUNTER_REFUSED_SESSIONS, 1);
         *ret_why = "as many sessions as max_sessions allows are kept";
@@ -307,8 +309,7 @@ static void open_session(struct connection *connection, const struct packet_conn
     struct worker *worker = connection->worker;
     struct bytes client_id = client_id_of(connection, connect);
     const char *why = NULL;
-    bool exists = worker_find_session(worker, client_id) != NULL;
-    enum bud_reason reason = check_room(connection, exists, &why);
+    enum bud_reason reason = check_room(connection, worker_find_session(worker, client_id), &why);
     if (reason != BUD_SUCCESS) {
         refuse(connection, connect, reason, why);
         return;

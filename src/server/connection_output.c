@@ -14,6 +14,7 @@
 #define GATHERED_MAX ((size_t)64 * 1024)
 #define WRITTEN_IN_A_TURN_MAX ((size_t)256 * 1024)
 #define PARTS_MAX 64
+#define ALIAS_SIZE_MAX 5 // the property, and a byte more for each of the two lengths around it
 
 static void count_sent(struct connection *connection, uint8_t type)
 {
@@ -386,8 +387,10 @@ static bool put_message(struct connection *connection, const struct session_outg
     size_t size = packet_publish_size(connection->engine.version, &publish);
     if (size > connection->packet_size_max)
         return false; // [MQTT-3.1.2-24] [MQTT-3.1.2-25]
-    // Not at QoS 2: MQTT.js keeps such a packet until PUBREL and then shows it without a topic.
-    if (connection->alias_out_max > 0 && publish.qos < 2) {
+    // Not at QoS 2: MQTT.js keeps such a packet until PUBREL and then shows it without a topic. Nor
+    // where the alias itself could make the packet too large, before it makes others smaller.
+    if (connection->alias_out_max > 0 && publish.qos < 2 &&
+        size + ALIAS_SIZE_MAX <= connection->packet_size_max) {
         fill_alias(connection, &publish);
         size = packet_publish_size(connection->engine.version, &publish);
     }

@@ -216,7 +216,8 @@ static void on_publish(struct connection *connection, const struct packet_publis
         if (publish->qos == 2 && connection->engine.version == MQTT_5_0)
             session_incoming_end(session, publish->packet_id);
         if (must_close(connection, publish->qos, reason)) {
-            session_incoming_end(session, publish->packet_id);
+            if (publish->qos == 2)
+                session_incoming_end(session, publish->packet_id);
             connection_end(connection, reason, cause);
             return;
         }

@@ -55,6 +55,13 @@ static bool same_host(const struct net_address *a, const struct net_address *b)
     return a->family == b->family && memcmp(a->octets, b->octets, sizeof(a->octets)) == 0;
 }
 
+// This worker's part of max_pending_connections: at least one, or nobody could come in.
+static uint64_t pending_max(const struct worker *worker)
+{
+    uint64_t part = worker->server->options.pending_max / worker->server->worker_count;
+    return part > 0 ? part : 1;
+}
+
 // Makes room among those that have not sent CONNECT: the oldest goes first. The list is newest
 // first.
 static void limit_pending(struct worker *worker, const struct net_address *peer)
@@ -74,8 +81,7 @@ static void limit_pending(struct worker *worker, const struct net_address *peer)
         counter_add(&worker->counters, COUNTER_REFUSED_PENDING_ADDRESS, 1);
         connection_drop(oldest_of_address, BUD_CONNECTION_RATE_EXCEEDED,
                         "too many connections without CONNECT from this address");
-    } else if ((uint64_t)worker->pending.count * worker->server->worker_count >
-               options->pending_max) {
+    } else if (worker->pending.count > pending_max(worker)) {
         counter_add(&worker->counters, COUNTER_REFUSED_PENDING, 1);
         connection_drop(oldest, BUD_CONNECTION_RATE_EXCEEDED,
                         "too many connections without CONNECT");

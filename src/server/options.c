@@ -102,9 +102,10 @@ static const struct option_row rows[] = {
         "directory of the store (default: the user's state directory, /var/lib/bud for root)"),
     BOOLEAN("persistence", persistence, 1,
         "keep sessions, queued and retained messages on the disk; what is acknowledged is there"),
-    CHOICE("durability", durability, "commit|batch|relaxed", 0,
+    CHOICE("durability", durability, "auto|commit|batch|relaxed", 0,
         "acknowledge after each commit, after a commit every batch_ms (fewer writes, nothing "
-        "lost), or at once (a power cut may lose a second)"),
+        "lost), or without waiting for the disk (a power cut may lose a second); auto: commit, "
+        "and batch on SD cards"),
     NUMBER("batch_ms", batch_ms, 1, 60000, 500,
         "milliseconds between commits with durability batch"),
     DURATION("will_grace", will_grace_s, 0, DAY, 30,

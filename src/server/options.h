@@ -12,6 +12,7 @@
 #define OPTION_TEXT_MAX 256
 
 enum anonymous_rule { ANONYMOUS_PRIVATE, ANONYMOUS_TRUE, ANONYMOUS_FALSE };
+enum durability { DURABILITY_AUTO, DURABILITY_COMMIT, DURABILITY_BATCH, DURABILITY_RELAXED };
 enum log_format { LOG_TEXT, LOG_LOGFMT, LOG_JSON };
 
 struct options {
@@ -20,7 +21,7 @@ struct options {
     char response_information[OPTION_TEXT_MAX];
     char data[OPTION_TEXT_MAX]; // the store's directory
     uint64_t persistence;
-    uint64_t durability; // commit, batch, relaxed
+    uint64_t durability; // enum durability
     uint64_t batch_ms;
     uint64_t will_grace_s;
     uint64_t port;

@@ -94,8 +94,10 @@ static void post_member(void *context, uint32_t to, struct message *message,
 {
     struct worker *worker = context;
     struct post *post = worker_try_post(worker, 0);
-    if (post == NULL)
+    if (post == NULL) { // it will not be busy with this one
+        atomic_fetch_sub_explicit(&member->in_flight, 1, memory_order_relaxed);
         return;
+    }
     post->kind = POST_MEMBER;
     post->message = message_ref(message);
     post->member = member;

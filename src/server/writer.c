@@ -55,7 +55,12 @@ static void report(void *context, const char *what)
 
 int writer_new(struct server *server, struct writer_thread **ret_writer, char *error)
 {
-    static const enum store_durability durabilities[] = {STORE_COMMIT, STORE_BATCH, STORE_RELAXED};
+    static const enum store_durability durabilities[] = {
+        [DURABILITY_AUTO] = STORE_COMMIT,
+        [DURABILITY_COMMIT] = STORE_COMMIT,
+        [DURABILITY_BATCH] = STORE_BATCH,
+        [DURABILITY_RELAXED] = STORE_RELAXED,
+    };
     struct writer_thread *writer = memory_new(sizeof(*writer));
     struct store_options options = {
         .directory = server->options.data,
@@ -321,7 +326,7 @@ bool writer_step(struct writer_thread *writer)
 static int time_to_wait(const struct writer_thread *writer)
 {
     const struct options *options = &writer->server->options;
-    if (options->durability != STORE_BATCH || atomic_load(&writer->stopping))
+    if (options->durability != DURABILITY_BATCH || atomic_load(&writer->stopping))
         return 0;
     int64_t due_ms = writer->committed_ms + (int64_t)options->batch_ms;
     int64_t now_ms = clock_monotonic_ms();
