@@ -7,7 +7,8 @@ import pytest
 import mqtt
 from client import Closed
 from exchange import (DAY, MALFORMED_OR_PROTOCOL_ERROR, answer_to_connect, expect_malformed_connect,
-                      expect_violation, leave_session, listener_on, session, wait_out_a_second)
+                      expect_violation, leave_session, listener_on, session, wait_out_a_second,
+                      will_after)
 from mqtt import (Auth, Connack, Connect, Disconnect, Pingreq, Puback, Pubcomp, Publish, Pubrec,
                   Pubrel, Reason, Suback, Subscribe, Subscription, Unsuback, Unsubscribe, Will)
 
@@ -538,6 +539,21 @@ def test_a_will_is_retained_if_it_says_so(connect, prefix, version, retain):
     listener.receive(prefix, "will", retain=False)
     late = listener_on(connect, prefix, version=version)
     late.receive(prefix, "will" if retain else "before", retain=True)
+
+
+@proves("5.0", "MQTT-3.1.2-8", "MQTT-3.1.3-9")
+def test_a_will_is_not_due_before_its_delay(connect, new_id, prefix):
+    """A minute is not over after a second, and coming back then suppresses it; that of a second
+    is, and it comes once."""
+    late, soon, listener = new_id(), new_id(), listener_on(connect, f"{prefix}/+")
+    session(connect, late, will=will_after(f"{prefix}/late", 60)).abort()
+    session(connect, soon, will=will_after(f"{prefix}/soon", 1)).abort()
+    listener.receive(f"{prefix}/soon")
+    wait_out_a_second(connect, f"{prefix}/x/clock")
+    back = session(connect, late)
+    back.disconnect()
+    session(connect, soon).disconnect()
+    listener.expect_nothing(after=connect(5))
 
 
 @proves("5.0", "MQTT-3.1.3-10", "MQTT-3.3.2-18")

@@ -362,10 +362,11 @@ def test_the_largest_message_that_fits_comes(connect, prefix):
 
 @proves("5.0", "MQTT-4.1.0-2", "MQTT-3.1.2-23", "MQTT-3.1.2-8")
 def test_a_session_ends_when_its_expiry_is_over_and_not_before(connect, new_id, prefix):
-    """One that lives a second and one that lives a day; the delayed will comes with the end."""
-    short, long = new_id(), new_id()
+    """One that lives a second, one a minute and one a day; the delayed will comes with the end."""
+    short, minute, long = new_id(), new_id(), new_id()
     listener = listener_on(connect, f"{prefix}/will")
     leave_session(connect, long, f"{prefix}/x")
+    session(connect, minute, seconds=60).abort()
     client = session(connect, short, seconds=1, will=will_after(f"{prefix}/will", DAY))
     client.subscribe(f"{prefix}/x", qos=1)
     client.abort()
@@ -374,6 +375,8 @@ def test_a_session_ends_when_its_expiry_is_over_and_not_before(connect, new_id, 
     ended = session(connect, short)
     assert not ended.connack.session_present
     ended.expect_nothing(after=connect(5))
+    wait_out_a_second(connect, f"{prefix}/clock")
+    assert session(connect, minute).connack.session_present
     kept = session(connect, long)
     assert kept.connack.session_present
     kept.receive(f"{prefix}/x", "missed")
