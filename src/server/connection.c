@@ -384,7 +384,7 @@ void connection_on_readable(struct connection *connection)
         return;
     if (connection->state >= CONNECTION_CLOSING)
         read_away(connection);
-    else if (connection->worker->stop_by_ms != 0 || connection->worker->deaf)
+    else if (connection->worker->stop_by_ms != 0)
         return; // what is not acknowledged now will be sent again elsewhere
     else if (connection->partial_needed >= OWN_BLOCK_SIZE_MIN)
         read_large(connection);

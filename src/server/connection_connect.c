@@ -276,6 +276,7 @@ static struct session *take_over(struct connection *connection,
         worker_end_session(worker, session);
         return NULL;
     }
+    connection->replaced_stored = session != NULL && session->stored;
     if (session != NULL && connect->clean_start) {
         worker_end_session(worker, session); // [MQTT-3.1.2-4]
         session = NULL;

@@ -67,8 +67,9 @@ static bool take_words_out(const struct connection *connection, const struct wri
 
 bool connection_send_connack(struct connection *connection, const struct packet_connack *connack)
 {
-    // A refusal promises nothing.
-    if (!bud_reason_is_error(connack->reason))
+    // A refusal promises nothing, nor does the welcome of a client that brings and leaves nothing.
+    if (!bud_reason_is_error(connack->reason) &&
+        (connection->session->stored || connection->replaced_stored))
         held_begin(connection);
     connection->welcomed = connection->into == &connection->output;
     uint8_t *room = try_room(connection, CHUNK_SIZE);
@@ -88,6 +89,14 @@ bool connection_send_connack(struct connection *connection, const struct packet_
     commit(connection, &writer, PACKET_CONNACK);
     held_end(connection);
     return writer.size <= connection->packet_size_max;
+}
+
+// Does this packet promise something? Then it waits for the disk; and whatever follows a CONNACK
+// that waits.
+static void hold_if(struct connection *connection, bool promises)
+{
+    if (promises || !connection->welcomed)
+        held_begin(connection);
 }
 
 static void send_ack(struct connection *connection, uint8_t type, uint16_t packet_id,
@@ -114,7 +123,10 @@ static void send_ack(struct connection *connection, uint8_t type, uint16_t packe
 void connection_send_ack(struct connection *connection, uint8_t type, uint16_t packet_id,
                          enum bud_reason reason)
 {
-    held_begin(connection);
+    // What a PUBLISH promises concerns other sessions; the rest only concerns this one.
+    bool is_publish_answer = type == PACKET_PUBACK || type == PACKET_PUBREC;
+    hold_if(connection,
+            is_publish_answer ? !bud_reason_is_error(reason) : connection->session->stored);
     send_ack(connection, type, packet_id, reason);
     held_end(connection);
 }
@@ -162,7 +174,7 @@ static void send_suback(struct connection *connection, uint8_t type, uint16_t pa
 void connection_send_suback(struct connection *connection, uint8_t type, uint16_t packet_id,
                             struct bytes codes)
 {
-    held_begin(connection);
+    hold_if(connection, connection->session->stored);
     send_suback(connection, type, packet_id, codes);
     held_end(connection);
 }

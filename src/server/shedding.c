@@ -91,11 +91,16 @@ void shedding_check(struct worker *worker)
     worker->publishers_paused = is_short && !worker->publishers_paused;
     bool is_low = writer_is_low(server->writer);
     if (is_short || worker->was_short || (worker->was_low && !is_low))
-        pause_publishers(worker, worker->publishers_paused);
+        pause_publishers(worker, worker->publishers_paused || worker->deaf);
     worker->was_short = is_short;
     worker->was_low = is_low;
     if (used > server->budget.limit / 100 * 85)
         shed_one(worker);
     close_stalled(worker);
     listener_rewatch(worker);
+}
+
+void shedding_on_deaf(struct worker *worker, bool deaf)
+{
+    pause_publishers(worker, deaf || worker->publishers_paused);
 }

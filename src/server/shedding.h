@@ -14,4 +14,7 @@ struct worker;
 
 void shedding_check(struct worker *worker);
 
+// The disk cannot follow (or can again): those who publish are read from no more (again).
+void shedding_on_deaf(struct worker *worker, bool deaf);
+
 #endif

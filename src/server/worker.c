@@ -17,7 +17,6 @@
 #define SCRATCH_KEPT 65536
 #define STOP_TIME_MS 1500
 #define STOP_STEP_MS 10
-#define DEAF_STEP_MS 1
 
 static void session_ready(void *context, struct session *session)
 {
@@ -339,8 +338,6 @@ static int time_to_wait(const struct worker *worker)
 {
     if (worker->dirty_first != NULL)
         return 0;
-    if (worker->deaf)
-        return DEAF_STEP_MS;
     int64_t due_ms =
         worker->stop_by_ms != 0 ? worker->now_ms + STOP_STEP_MS : worker->checked_ms + 1000;
     int64_t timer_ms = timer_wheel_next_ms(worker->wheel);
@@ -389,7 +386,11 @@ static void end_turn(struct worker *worker)
     journal_end_turn(&worker->journal, worker);
     if (worker->holding != NULL)
         held_release(worker);
-    worker->deaf = journal_is_behind(&worker->journal);
+    bool deaf = journal_is_behind(&worker->journal);
+    if (deaf != worker->deaf) {
+        worker->deaf = deaf;
+        shedding_on_deaf(worker, deaf);
+    }
 }
 
 bool worker_turn(struct worker *worker)

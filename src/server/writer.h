@@ -31,7 +31,7 @@ struct read_request {
     uint64_t after;
     uint32_t count; // asked for
     uint32_t got;
-    bool is_last; // there are no more
+    bool is_last;                // there are no more
     struct delivery *deliveries; // `count` places; owned, as the request is by whoever has it
     uint32_t client_id_size;
     uint8_t client_id[];
