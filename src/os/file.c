@@ -84,6 +84,15 @@ int file_reserve(const char *path, uint64_t size)
     return -error;
 }
 
+int file_make(const char *path)
+{
+    int descriptor = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+    if (descriptor < 0)
+        return -errno;
+    (void)close(descriptor);
+    return 0;
+}
+
 int file_remove(const char *path)
 {
     return unlink(path) == 0 || errno == ENOENT ? 0 : -errno;

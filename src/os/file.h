@@ -17,6 +17,7 @@ int file_lock(const char *path);
 void file_unlock(int descriptor);
 
 int file_reserve(const char *path, uint64_t size); // makes it with its blocks really allocated
+int file_make(const char *path);                   // empty; fine if it is there
 int file_remove(const char *path);                 // fine if it is not there
 int file_rename(const char *from, const char *to);
 int file_sync_directory(const char *path);

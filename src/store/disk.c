@@ -3,7 +3,9 @@
 
 #include "base/assert.h"
 #include "base/memory.h"
+#include "os/file.h"
 #include "store/crc32c.h"
+#include "store/mark.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -18,6 +20,9 @@ struct disk {
     int error;
     bool full;
     struct disk_numbers numbers;
+    struct mark_file *mark; // beside the log, once there is one
+    struct mark marked;     // as it was written last
+    struct mark log;        // salts of the present round; end of the last commit in it
     uint8_t page[DISK_PAGE_SIZE];
 };
 
@@ -146,11 +151,24 @@ static void remember_frame(struct disk_file *file, const void *page, sqlite3_int
     file->frame_checks[index] = crc32c(0, bytes_make(page, DISK_PAGE_SIZE));
 }
 
+// The header begins a new round; the second field of a frame is not 0 in the last of a commit.
+static void follow_log(struct disk *disk, const uint8_t *memory, int size, sqlite3_int64 offset)
+{
+    if (offset == 0 && size == DISK_WAL_HEADER) {
+        memcpy(disk->log.salt, memory + 16, sizeof(disk->log.salt));
+        disk->log.end = 0;
+    } else if (size == DISK_FRAME_HEADER && memcmp(memory + 4, "\0\0\0\0", 4) != 0) {
+        disk->log.end = (uint64_t)offset + DISK_FRAME_SIZE;
+    }
+}
+
 static int read_wal(struct disk_file *file, void *memory, int size, sqlite3_int64 offset)
 {
     int result = lower_file(file)->pMethods->xRead(lower_file(file), memory, size, offset);
     if (result != SQLITE_OK)
         return result;
+    if (offset == 0 && size == DISK_WAL_HEADER)
+        follow_log(file->disk, memory, size, offset);
     if (is_frame(size, offset))
         remember_frame(file, (uint8_t *)memory + DISK_FRAME_HEADER, offset);
     if (!is_frame_page(size, offset))
@@ -188,8 +206,27 @@ static int on_write(sqlite3_file *base, const void *memory, int size, sqlite3_in
         disk->numbers.bytes_written += (uint64_t)size;
         if (file->kind == FILE_WAL && is_frame_page(size, offset))
             remember_frame(file, memory, offset);
+        else if (file->kind == FILE_WAL)
+            follow_log(disk, memory, size, offset);
     }
     return note_failure(file, result, true);
+}
+
+// How far the log has passed a barrier is noted beside it, without a barrier: so a log that lost
+// its end is told from one whose end was never finished.
+static void mark_log(struct disk *disk, bool barrier)
+{
+    if (disk->mark == NULL || memcmp(&disk->log, &disk->marked, sizeof(disk->log)) == 0)
+        return;
+    disk->marked = disk->log;
+    mark_write(disk->mark, &disk->log, barrier);
+    disk->numbers.barriers += barrier;
+}
+
+void disk_log_copied(struct disk *disk)
+{
+    disk->log.end = 0;
+    mark_log(disk, true);
 }
 
 static int on_truncate(sqlite3_file *base, sqlite3_int64 size)
@@ -197,6 +234,8 @@ static int on_truncate(sqlite3_file *base, sqlite3_int64 size)
     struct disk_file *file = (struct disk_file *)base;
     if (file->disk->error != 0)
         return SQLITE_IOERR_TRUNCATE;
+    if (file->kind == FILE_WAL && size == 0)
+        disk_log_copied(file->disk);
     return note_failure(file, lower_file(file)->pMethods->xTruncate(lower_file(file), size), true);
 }
 
@@ -208,6 +247,8 @@ static int on_sync(sqlite3_file *base, int flags)
     int result = lower_file(file)->pMethods->xSync(lower_file(file), flags);
     if (result == SQLITE_OK)
         file->disk->numbers.barriers++;
+    if (result == SQLITE_OK && file->kind == FILE_WAL)
+        mark_log(file->disk, false);
     return note_failure(file, result, false);
 }
 
@@ -216,6 +257,10 @@ static int on_close(sqlite3_file *base)
     struct disk_file *file = (struct disk_file *)base;
     memory_free(file->frame_checks);
     file->frame_checks = NULL;
+    if (file->kind == FILE_WAL) {
+        mark_close(file->disk->mark);
+        file->disk->mark = NULL;
+    }
     return lower_file(file)->pMethods->xClose(lower_file(file));
 }
 
@@ -293,6 +338,10 @@ static int on_open(sqlite3_vfs *vfs, sqlite3_filename name, sqlite3_file *base, 
     int result = disk->lower->xOpen(disk->lower, name, lower_file(file), flags, ret_flags);
     if (lower_file(file)->pMethods != NULL)
         file->base.pMethods = &methods;
+    if (result == SQLITE_OK && file->kind == FILE_WAL) {
+        file->disk->log = file->disk->marked = (struct mark){0};
+        file->disk->mark = mark_open(disk->lower, name);
+    }
     return result;
 }
 
@@ -363,6 +412,46 @@ struct disk *disk_new(const char *lower_name)
     };
     ASSERT(sqlite3_vfs_register(&disk->vfs, 0) == SQLITE_OK);
     return disk;
+}
+
+typedef int (*rename_function)(sqlite3_vfs *vfs, const char *from, const char *to);
+typedef int (*sync_directory_function)(sqlite3_vfs *vfs, const char *path);
+
+static sqlite3_syscall_ptr own_function(const struct disk *disk, const char *name)
+{
+    sqlite3_vfs *lower = disk->lower;
+    return lower->iVersion >= 3 && lower->xGetSystemCall != NULL
+               ? lower->xGetSystemCall(lower, name)
+               : NULL;
+}
+
+int disk_rename(const struct disk *disk, const char *from, const char *to)
+{
+    sqlite3_syscall_ptr own = own_function(disk, "bud_rename");
+    if (own != NULL)
+        return ((rename_function)own)(disk->lower, from, to);
+    return file_rename(from, to);
+}
+
+int disk_sync_directory(const struct disk *disk, const char *path)
+{
+    sqlite3_syscall_ptr own = own_function(disk, "bud_sync_directory");
+    if (own != NULL)
+        return ((sync_directory_function)own)(disk->lower, path);
+    return file_sync_directory(path);
+}
+
+bool disk_exists(const struct disk *disk, const char *path)
+{
+    int there = 0;
+    (void)disk->lower->xAccess(disk->lower, path, SQLITE_ACCESS_EXISTS, &there);
+    return there != 0;
+}
+
+int disk_remove(const struct disk *disk, const char *path)
+{
+    int result = disk->lower->xDelete(disk->lower, path, 0);
+    return result == SQLITE_OK || result == SQLITE_IOERR_DELETE_NOENT ? 0 : -EIO;
 }
 
 void disk_free(struct disk *disk)

@@ -32,6 +32,16 @@ void disk_free(struct disk *disk); // no file may be open
 const char *disk_vfs_name(const struct disk *disk); // for sqlite3_open_v2
 sqlite3_vfs *disk_lower(const struct disk *disk);
 
+// Everything in the log is in the main file now, which has passed a barrier.
+void disk_log_copied(struct disk *disk);
+
+// The same as the functions of os/file.h, unless the VFS below has functions of its own under these
+// names ("bud_rename", "bud_sync_directory"): a disk in memory has.
+int disk_rename(const struct disk *disk, const char *from, const char *to);
+int disk_sync_directory(const struct disk *disk, const char *path);
+bool disk_exists(const struct disk *disk, const char *path);
+int disk_remove(const struct disk *disk, const char *path); // fine if it is not there
+
 int disk_error(const struct disk *disk); // 0, or -errno of the first write or barrier that failed
 bool disk_take_full(struct disk *disk);  // has a write found no space since this was last asked?
 struct disk_numbers disk_numbers(const struct disk *disk);

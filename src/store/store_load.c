@@ -488,7 +488,7 @@ void store_numbers(struct store *store, struct store_numbers *ret_numbers)
         .deliveries = store->tally.deliveries,
         .retained = store->tally.retained,
         .sessions = store->tally.sessions,
-        .damaged = quarantine_count(store->quarantine) + disk.damaged_pages,
+        .damaged = quarantine_count(store->quarantine) + disk.damaged_pages + store->damaged_pages,
         .next_session = store->tally.reserved_session,
         .last_sequence = store->last_sequence,
     };

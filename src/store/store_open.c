@@ -4,8 +4,11 @@
 
 #include "base/memory.h"
 #include "os/file.h"
+#include "store/mark.h"
+#include "store/pages.h"
 #include "store/quarantine.h"
 #include "store/reserve.h"
+#include "store/salvage.h"
 #include "store/tombstones.h"
 
 #include <errno.h>
@@ -34,19 +37,6 @@ static int on_log(void *context, sqlite3 *database, const char *name, int pages)
     return SQLITE_OK;
 }
 
-static int number_of(struct store *store, const char *sql, int64_t *ret_number)
-{
-    sqlite3_stmt *statement;
-    int result = store_prepare(store, sql, &statement);
-    if (result < 0)
-        return result;
-    result = sqlite3_step(statement);
-    if (result == SQLITE_ROW)
-        *ret_number = sqlite3_column_int64(statement, 0);
-    (void)sqlite3_finalize(statement);
-    return result == SQLITE_ROW ? 0 : store_failed(store, result);
-}
-
 static int set_up(struct store *store)
 {
     char sql[512];
@@ -60,36 +50,21 @@ static int set_up(struct store *store)
     return store_execute(store, sql);
 }
 
-static int create_tables(struct store *store)
+int store_create_tables(struct store *store)
 {
     char sql[TABLE_SQL_MAX];
-    (void)snprintf(sql, sizeof(sql), "BEGIN; PRAGMA application_id=%d; PRAGMA user_version=%d",
-                   TABLE_APPLICATION, TABLE_FORMAT);
+    (void)snprintf(sql, sizeof(sql), "BEGIN; PRAGMA user_version=%d", TABLE_FORMAT);
     int result = store_execute(store, sql);
     for (enum table table = 0; result == 0 && table < TABLE_COUNT; table++) {
         table_sql_create(table, sql);
         result = store_execute(store, sql);
     }
-    return result == 0 ? store_execute(store, "COMMIT") : result;
-}
-
-static int open_tables(struct store *store, char *error)
-{
-    int64_t format = 0, tables = 0;
-    int result = number_of(store, "PRAGMA user_version", &format);
-    if (result == 0 && format > TABLE_FORMAT)
-        return refuse(error, -EPROTO,
-                      "%s was written by a newer bud (format %lld, this one knows %d): update bud, "
-                      "or choose another directory",
-                      store->path, (long long)format, TABLE_FORMAT);
     if (result == 0)
-        result = number_of(store, "SELECT count(*) FROM sqlite_schema", &tables);
-    if (result == 0 && tables == 0)
-        result = create_tables(store);
-    return result;
+        result = store_execute(store, "COMMIT");
+    return result == 0 ? store_prepare_all(store) : result;
 }
 
-static int open_database(struct store *store, char *error)
+int store_open_database(struct store *store)
 {
     int reserved = DISK_RESERVED;
     int flags =
@@ -99,12 +74,128 @@ static int open_database(struct store *store, char *error)
         return store_failed(store, result);
     (void)sqlite3_file_control(store->database, "main", SQLITE_FCNTL_RESERVE_BYTES, &reserved);
     (void)sqlite3_wal_hook(store->database, on_log, store);
-    result = set_up(store);
-    if (result == 0)
-        result = open_tables(store, error);
+    return set_up(store);
+}
+
+static int open_tables(struct store *store)
+{
+    int result = store_open_database(store);
     if (result == 0)
         result = store_prepare_all(store);
-    return result == 0 ? store_meta_load(store) : result;
+    if (result == 0)
+        result = store_meta_load(store);
+    return result;
+}
+
+static void close_database(struct store *store)
+{
+    store_finalize_all(store);
+    ASSERT(sqlite3_close(store->database) == SQLITE_OK);
+    store->database = NULL;
+}
+
+// Did the log lose what had passed a barrier?
+static void look_at_log(struct store *store, const struct pages_survey *survey)
+{
+    char path[STORE_PATH_MAX + 8];
+    struct mark mark;
+    (void)snprintf(path, sizeof(path), "%s-wal", store->path);
+    if (!mark_read(disk_lower(store->disk), path, &mark) || mark.end == 0) {
+        if (survey->log_rest > 0)
+            store_report(store,
+                         "the end of the write-ahead log is not whole (%llu pages): as after a "
+                         "power cut in mid-write, when nothing acknowledged is lost",
+                         (unsigned long long)survey->log_rest);
+        return;
+    }
+    bool same_round = pages_number(mark.salt, 4) == survey->log_salt[0] &&
+                      pages_number(mark.salt + 4, 4) == survey->log_salt[1];
+    uint64_t have = same_round ? survey->log_end : DISK_WAL_HEADER;
+    bool lost = survey->has_log && !survey->log_is_foreign ? same_round && mark.end > have : true;
+    if (!lost)
+        return;
+    store->damaged_pages += (mark.end - have) / DISK_FRAME_SIZE;
+    store_report(
+        store,
+        "the write-ahead log is %s: the last %llu pages of changes are lost, and what they "
+        "changed is as it was before",
+        survey->has_log ? "damaged" : "missing",
+        (unsigned long long)((mark.end - have) / DISK_FRAME_SIZE));
+}
+
+static int check_format(const struct store *store, struct pages *pages, char *error)
+{
+    uint8_t page[DISK_PAGE_SIZE];
+    if (pages_get(pages, 1, page) != 0)
+        return 0;
+    uint32_t format = pages_number(page + 60, 4);
+    if (format <= TABLE_FORMAT)
+        return 0;
+    return refuse(error, -EPROTO,
+                  "%s was written by a newer bud (format %u, this one knows %d): update bud, or "
+                  "choose another directory",
+                  store->path, format, TABLE_FORMAT);
+}
+
+static int begin_empty(struct store *store, bool was_there)
+{
+    if (was_there)
+        store_report(store, "%s is missing: what was in it is lost, and it begins empty",
+                     store->path);
+    store->damaged_pages += was_there;
+    return salvage_create(store);
+}
+
+// Looks through the files before SQLite does, and puts them in order.
+static int look_through(struct store *store, char *error)
+{
+    char mark[STORE_PATH_MAX + 8];
+    uint32_t first = 0;
+    struct pages *pages;
+    int result = salvage_finish(store);
+    if (result == 0)
+        result = pages_open(disk_lower(store->disk), store->path, &pages);
+    if (result < 0)
+        return result;
+    const struct pages_survey *survey = pages_survey(pages);
+    (void)snprintf(mark, sizeof(mark), "%s-mark", store->path);
+    if (!survey->has_main && survey->page_count == 0) {
+        result = begin_empty(store, disk_exists(store->disk, mark));
+    } else {
+        result = check_format(store, pages, error);
+        if (result == 0)
+            look_at_log(store, survey);
+        if (result == 0 && (!survey->has_main || survey->page_count == 0 ||
+                            pages_count_damaged(pages, &first) > 0))
+            result = salvage_run(store, pages, first);
+    }
+    pages_close(pages);
+    return result;
+}
+
+// Every page was whole, and yet SQLite finds the file damaged: what can be read is saved.
+static int salvage_once_more(struct store *store)
+{
+    struct pages *pages;
+    close_database(store);
+    store->error = 0;
+    int result = pages_open(disk_lower(store->disk), store->path, &pages);
+    if (result == 0) {
+        result = salvage_run(store, pages, 0);
+        pages_close(pages);
+    }
+    return result == 0 ? open_tables(store) : result;
+}
+
+static int open_file(struct store *store, char *error)
+{
+    int result = look_through(store, error);
+    if (result < 0)
+        return result;
+    result = open_tables(store);
+    if (result == -EIO && disk_error(store->disk) == 0)
+        result = salvage_once_more(store);
+    return result;
 }
 
 static int open_directory(struct store *store, char *error)
@@ -125,8 +216,7 @@ static int open_directory(struct store *store, char *error)
 
 static void let_go(struct store *store)
 {
-    store_finalize_all(store);
-    ASSERT(sqlite3_close(store->database) == SQLITE_OK);
+    close_database(store);
     disk_free(store->disk);
     quarantine_free(store->quarantine);
     reserve_free(store->reserve);
@@ -158,7 +248,7 @@ int store_open(const struct store_options *options, struct store **ret_store, ch
         store->quarantine = quarantine_new(store->directory, options->wall_ms);
         store->reserve = reserve_new(store->directory, options->low_space_bytes);
         store->tombstones = tombstones_new();
-        result = open_database(store, error);
+        result = open_file(store, error);
     }
     if (result == 0) {
         *ret_store = store;

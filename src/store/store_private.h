@@ -75,6 +75,7 @@ struct store {
     struct tally tally, tally_before;
     int64_t group_wall_ms; // when the last record was applied
     uint64_t commits;
+    uint64_t damaged_pages; // found at start
     struct count_change *changes;
     size_t change_count, change_capacity;
     struct after_commit *after;
@@ -86,6 +87,10 @@ struct store {
     bool sweep_done;    // the first of them was finished in this group
     struct map waiting; // struct waiting, by session
 };
+
+// store_open.c
+int store_open_database(struct store *store); // the file at store->path as it is, or empty
+int store_create_tables(struct store *store); // in an empty one; prepares statements
 
 // store_statement.c: one row at a time. 0, or what store_failed makes of it.
 int store_failed(struct store *store, int result); // SQLite's result → 0, -ENOSPC or final -errno
@@ -103,6 +108,9 @@ int store_drop(struct store *store, const struct row *row); // by key
 // Takes the present row of a SELECT of all columns; does it fit its check?
 bool store_take_row(sqlite3_stmt *statement, enum table table, struct row *ret_row);
 void store_bind_key(sqlite3_stmt *statement, const struct row *row);
+
+// store_write.c
+int store_checkpoint(struct store *store); // if the log has grown
 
 // store_message.c: rows of messages, and who names them.
 int store_use_message(struct store *store, struct message *message, int64_t wall_less_monotonic_ms,

@@ -280,7 +280,7 @@ static int apply(struct store *store, const struct record *record, struct moment
 
 // Copies the log into the main file when it has grown; between groups, so that no acknowledgement
 // waits for it. What finds no space stays in the log.
-static int checkpoint(struct store *store)
+int store_checkpoint(struct store *store)
 {
     if (store->log_pages < LOG_PAGES_MAX)
         return 0;
@@ -288,8 +288,10 @@ static int checkpoint(struct store *store)
     int result = sqlite3_wal_checkpoint_v2(store->database, NULL, SQLITE_CHECKPOINT_PASSIVE,
                                            &in_log, &copied);
     result = store_failed(store, result);
-    if (result == 0 && copied == in_log)
+    if (result == 0 && copied == in_log) {
         store->log_pages = 0;
+        disk_log_copied(store->disk);
+    }
     return result == -ENOSPC ? 0 : result;
 }
 
@@ -298,7 +300,7 @@ int store_begin(struct store *store)
     if (store->error != 0)
         return store->error;
     ASSERT(sqlite3_get_autocommit(store->database));
-    int result = checkpoint(store);
+    int result = store_checkpoint(store);
     if (result == 0)
         result = store_run(store, store->begin);
     if (result < 0)

@@ -1,0 +1,35 @@
+// SPDX-License-Identifier: MIT
+// The store's files page by page, without SQLite: what the main file holds, and over it what the
+// write-ahead log holds as committed. For looking the files through at start and for saving what
+// can be read. Nothing in the files is believed before its checksum fits; nothing is written.
+#ifndef BUD_STORE_PAGES_H
+#define BUD_STORE_PAGES_H
+
+#include "store/disk.h"
+
+struct pages;
+
+struct pages_survey {
+    bool has_main, has_log; // there, and not empty
+    bool main_is_cut;       // shorter than it says it is
+    bool log_is_foreign;    // its header does not fit
+    uint32_t page_count;    // of the database as committed
+    uint64_t log_end;       // bytes of the log up to the last whole commit
+    uint64_t log_rest;      // frames behind it that were written in the same round of the log
+    uint32_t log_salt[2];
+};
+
+// 0 or -errno. Missing files are fine.
+int pages_open(sqlite3_vfs *vfs, const char *path, struct pages **ret_pages);
+void pages_close(struct pages *pages); // NULL is fine
+const struct pages_survey *pages_survey(const struct pages *pages);
+
+// 0, -EBADMSG damaged, -ENOENT there is no such page, or another -errno.
+int pages_get(struct pages *pages, uint32_t number, uint8_t page[DISK_PAGE_SIZE]);
+
+// Looks at every page. How many are damaged; *ret_first the first of them.
+uint64_t pages_count_damaged(struct pages *pages, uint32_t *ret_first);
+
+uint32_t pages_number(const uint8_t *at, unsigned size); // big-endian, as SQLite's files are
+
+#endif
