@@ -10,6 +10,8 @@
 #ifndef BUD_SERVER_SHEDDING_H
 #define BUD_SERVER_SHEDDING_H
 
+#include <stdbool.h>
+
 struct worker;
 
 void shedding_check(struct worker *worker);
