@@ -225,6 +225,8 @@ static void engine_failed(struct connection *connection, const struct engine_ste
                   (connection->engine.version == MQTT_5_0 ||
                    step->reason == BUD_UNSUPPORTED_PROTOCOL_VERSION);
     if (answer) {
+        connection->reason = step->reason;
+        connection_log_refused(connection, NULL);
         connection_note_limits(connection, &packet->connect); // as far as it was decoded
         connection_send_connack(connection, &(struct packet_connack){.reason = step->reason});
     }

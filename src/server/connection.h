@@ -66,10 +66,11 @@ struct connection {
     struct output *into; // where the next packet is encoded: `output`, or what waits for the disk
     struct held *held_first, *held_last;
     struct connection *next_holding, *previous_holding;
-    bool holding;         // in the worker's list of those
-    bool replaced_stored; // its CONNECT ended a session that was in the store
-    bool welcomed;        // CONNACK is in `output` or beyond: other packets may follow
-    struct timer timer;   // connect timeout, keep-alive, linger
+    bool holding;            // in the worker's list of those
+    uint64_t message_ticket; // of the last message that waited for the disk
+    bool replaced_stored;    // its CONNECT ended a session that was in the store
+    bool welcomed;           // CONNACK is in `output` or beyond: other packets may follow
+    struct timer timer;      // connect timeout, keep-alive, linger
     struct net_address peer;
     int64_t accepted_ms;
     int64_t received_ms;      // last

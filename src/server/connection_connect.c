@@ -69,9 +69,10 @@ static enum bud_reason check_client_id(struct connection *connection,
 }
 
 static enum bud_reason check_will(const struct connection *connection,
-                                  const struct packet_connect *connect)
+                                  const struct packet_connect *connect, const char **ret_why)
 {
     const struct options *options = &connection->worker->server->options;
+    struct counters *counters = &connection->worker->counters;
     const struct packet_will *will = &connect->will;
     if (!connect->has_will)
         return BUD_SUCCESS;
@@ -80,11 +81,17 @@ static enum bud_reason check_will(const struct connection *connection,
     if (will->retain && !options->retain_available)
         return BUD_RETAIN_NOT_SUPPORTED; // [MQTT-3.2.2-13]
     if (will->topic.size > options->topic_bytes_max ||
-        topic_level_count(will->topic) > options->topic_levels_max)
+        topic_level_count(will->topic) > options->topic_levels_max) {
+        counter_add(counters, COUNTER_REFUSED_TOPIC, 1);
+        *ret_why = "the will's topic is too long or too deep (max_topic_bytes, max_topic_levels)";
         return BUD_TOPIC_NAME_INVALID;
+    }
     if (will->properties.user_property_count > options->user_properties_max ||
-        will->properties.raw.size > options->property_bytes_max)
+        will->properties.raw.size > options->property_bytes_max) {
+        counter_add(counters, COUNTER_REFUSED_PROPERTIES, 1);
+        *ret_why = "the will has too many properties (max_user_properties, max_property_bytes)";
         return BUD_QUOTA_EXCEEDED; // as for any other message
+    }
     if (will->properties.payload_format_indicator == 1 && !utf8_well_formed(will->payload))
         return BUD_PAYLOAD_FORMAT_INVALID;
     return BUD_SUCCESS;
@@ -399,13 +406,13 @@ static enum bud_reason check(struct connection *connection, const struct packet_
     if (reason != BUD_SUCCESS)
         return reason;
     if (properties_have(&connect->properties, PROPERTY_AUTHENTICATION_METHOD))
-        return check_will(connection, connect);
+        return check_will(connection, connect, ret_why);
     reason = auth_check(&server->auth, connect, &connection->peer, ret_why);
     if (reason != BUD_SUCCESS) {
         counter_add(&connection->worker->counters, COUNTER_REFUSED_NOT_AUTHORIZED, 1);
         return reason;
     }
-    return check_will(connection, connect);
+    return check_will(connection, connect, ret_why);
 }
 
 void connection_on_connect(struct connection *connection, const struct packet_connect *connect,

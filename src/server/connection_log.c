@@ -67,16 +67,27 @@ void connection_log_refused(struct connection *connection, const struct packet_c
         log_bytes(&line, "client", connect->client_id);
         log_bytes(&line, "user", connect->user_name);
         log_text(&line, "protocol", connection_version_name(connect->version));
+        if (connect->has_will)
+            log_bytes(&line, "will", connect->will.topic);
     }
     put_peer(&line, connection);
     log_text(&line, "reason", words_for(connection));
     log_end(&line);
 }
 
+// A health check that goes by itself is no news, one that a limit sends away is.
+static bool is_beyond_limit(const struct connection *connection)
+{
+    return connection->reason == BUD_MAXIMUM_CONNECT_TIME ||
+           connection->reason == BUD_CONNECTION_RATE_EXCEEDED ||
+           connection->reason == BUD_QUOTA_EXCEEDED;
+}
+
 void connection_log_closed_early(struct connection *connection)
 {
     struct log_line line;
-    log_begin(&line, &connection->worker->server->log, LOG_CLOSED_EARLY);
+    log_begin(&line, &connection->worker->server->log,
+              is_beyond_limit(connection) ? LOG_REFUSED : LOG_CLOSED_EARLY);
     put_peer(&line, connection);
     log_text(&line, "reason", words_for(connection));
     log_end(&line);

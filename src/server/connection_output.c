@@ -424,6 +424,16 @@ static bool put_message(struct connection *connection, const struct session_outg
     return true;
 }
 
+// A QoS 2 message to a stored session waits until its identifier is on the disk, and what was to
+// follow it keeps its place.
+static bool must_wait(struct connection *connection, const struct delivery *delivery)
+{
+    const struct journal *journal = &connection->worker->journal;
+    if (delivery->qos == 2 && connection->session->stored)
+        connection->message_ticket = journal->ticket;
+    return connection->message_ticket > journal->durable;
+}
+
 // Takes one thing from the session into the output. False: there is nothing now.
 static bool gather_one(struct connection *connection)
 {
@@ -439,7 +449,7 @@ static bool gather_one(struct connection *connection)
         return true;
     }
     struct message *message = outgoing.delivery->message;
-    if (outgoing.delivery->qos == 2 && session->stored)
+    if (must_wait(connection, outgoing.delivery))
         held_begin(connection);
     bool put = put_message(connection, &outgoing);
     held_end(connection);

@@ -204,7 +204,8 @@ static void on_publish(struct connection *connection, const struct packet_publis
     const char *cause = NULL;
     bool duplicate;
     if (publish->qos == 2 && !session_incoming_begin(session, publish->packet_id, &duplicate)) {
-        cause = "no memory";
+        counter_add(&worker->counters, COUNTER_REFUSED_MEMORY, 1);
+        cause = "no memory (memory_limit)";
         reason = BUD_QUOTA_EXCEEDED;
         log_refused_publish(connection, topic, cause, publish->payload.size);
     } else {
@@ -255,6 +256,19 @@ static void settle_ack(struct connection *connection, enum bud_reason reason)
         connection_end(connection, reason, "acknowledgement of the wrong kind");
 }
 
+static const char *cause_of_refusal(const struct connection *connection, struct bytes filter,
+                                    enum bud_reason reason)
+{
+    const struct limits *limits = &connection->worker->server->limits;
+    if (reason == BUD_QUOTA_EXCEEDED)
+        return "too many subscriptions (max_subscriptions, max_subscriptions_all) or no memory";
+    if (reason == BUD_TOPIC_FILTER_INVALID &&
+        (filter.size > limits->topic_bytes_max ||
+         topic_level_count(filter) > limits->topic_levels_max))
+        return "the filter is too long or too deep (max_topic_bytes, max_topic_levels)";
+    return bud_reason_text(reason);
+}
+
 static void log_refused_filter(struct connection *connection, struct bytes filter,
                                enum bud_reason reason)
 {
@@ -262,7 +276,7 @@ static void log_refused_filter(struct connection *connection, struct bytes filte
     log_begin(&line, &connection->worker->server->log, LOG_SUBSCRIBE_REFUSED);
     log_bytes(&line, "client", connection->session->client_id);
     log_bytes(&line, "filter", filter);
-    log_text(&line, "cause", bud_reason_text(reason));
+    log_text(&line, "cause", cause_of_refusal(connection, filter, reason));
     log_end(&line);
 }
 

@@ -49,7 +49,8 @@ struct server {
     _Atomic uint64_t connection_count; // accepted sockets now open
     _Atomic uint64_t client_count;     // with an accepted CONNECT
     _Atomic uint64_t session_count;
-    _Atomic bool memory_short; // beyond 70 % of the budget
+    _Atomic bool memory_short;    // beyond 70 % of the budget
+    _Atomic int64_t slow_shed_ms; // when a slow client was last closed to make room
     uint64_t descriptor_count_max;
 };
 

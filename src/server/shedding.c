@@ -5,6 +5,8 @@
 #include "server/worker.h"
 #include "server/writer.h"
 
+#define CHECKS_APART_MS 2500 // two checks, and some
+
 static void close_stalled(struct worker *worker)
 {
     int64_t limit_ms = (int64_t)worker->server->options.stalled_output_s * 1000;
@@ -34,7 +36,15 @@ static uint64_t waiting_bytes(const struct connection *connection)
     return connection->output.size + (session == NULL ? 0 : session->fleeting.bytes);
 }
 
-// Slow and not durable, with most waiting; else the one that published most.
+// The order is one for all workers: before somebody who does nothing wrong is closed, each worker
+// has had the time of a whole check to find somebody slow.
+static bool may_close_healthy(struct worker *worker)
+{
+    int64_t slow_ms = atomic_load_explicit(&worker->server->slow_shed_ms, memory_order_relaxed);
+    return worker->short_checks > 2 && worker->now_ms - slow_ms > CHECKS_APART_MS;
+}
+
+// Slow and not durable, with most waiting; else a newcomer, and then the one that published most.
 static struct connection *choose(struct worker *worker)
 {
     struct connection *slowest = NULL, *loudest = NULL;
@@ -49,8 +59,12 @@ static struct connection *choose(struct worker *worker)
             (loudest == NULL || connection->messages_received > loudest->messages_received))
             loudest = connection;
     }
-    if (slowest != NULL)
+    if (slowest != NULL) {
+        atomic_store_explicit(&worker->server->slow_shed_ms, worker->now_ms, memory_order_relaxed);
         return slowest;
+    }
+    if (!may_close_healthy(worker))
+        return NULL;
     return worker->pending.first != NULL ? worker->pending.first : loudest;
 }
 
@@ -94,7 +108,9 @@ void shedding_check(struct worker *worker)
         pause_publishers(worker, worker->publishers_paused || worker->deaf);
     worker->was_short = is_short;
     worker->was_low = is_low;
-    if (used > server->budget.limit / 100 * 85)
+    bool is_very_short = used > server->budget.limit / 100 * 85;
+    worker->short_checks = is_very_short ? worker->short_checks + 1 : 0;
+    if (is_very_short)
         shed_one(worker);
     close_stalled(worker);
     listener_rewatch(worker);

@@ -12,6 +12,8 @@
 
 #include <stdbool.h>
 
+#include <stdbool.h>
+
 struct worker;
 
 void shedding_check(struct worker *worker);

@@ -63,6 +63,7 @@ struct worker {
     bool deaf;                         // has so much for the disk that nothing more is read for now
     bool was_short, publishers_paused; // memory, at the last check
     bool was_low;                      // disk space
+    uint32_t short_checks;             // in a row that found memory beyond 85 %
     struct thread *thread;
 };
 
