@@ -274,7 +274,7 @@ static int apply(struct store *store, const struct record *record, struct moment
     case RECORD_WILL_PUT: return put_will(store, record, now);
     case RECORD_WILL_REMOVE: return remove_will(store, record);
     }
-    ASSERT(!"a record of no kind");
+    ASSERT(false); // a record of no kind
     return -EINVAL;
 }
 
@@ -282,7 +282,8 @@ static int apply(struct store *store, const struct record *record, struct moment
 // waits for it. What finds no space stays in the log.
 int store_checkpoint(struct store *store)
 {
-    if (store->log_pages < LOG_PAGES_MAX)
+    uint32_t pages_max = store->options.log_pages_max;
+    if (store->log_pages < (int)(pages_max == 0 ? LOG_PAGES_MAX : pages_max))
         return 0;
     int in_log = 0, copied = 0;
     int result = sqlite3_wal_checkpoint_v2(store->database, NULL, SQLITE_CHECKPOINT_PASSIVE,
