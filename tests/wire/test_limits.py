@@ -79,8 +79,8 @@ def test_live_messages_during_a_replay(fresh_broker, connect, prefix):
     publish_fast(publisher, prefix, 5000, b"x" * 100, retain=True)
     reader = connect(5, port=port, receive_buffer=4096)
     reader.send(mqtt.Subscribe(1, [mqtt.Subscription(f"{prefix}/#", 1)]))
-    publisher.publish(f"{prefix}/live", "x", qos=1)
     reader.wait_for(mqtt.Suback)
+    publisher.publish(f"{prefix}/live", "x", qos=1)
     topics = [reader.receive().topic for _ in range(5001)]
     assert len(set(topics)) == 5001 and f"{prefix}/live" in topics
 
