@@ -462,11 +462,31 @@ static uint32_t number_of(const struct oracle *oracle, struct bytes payload, str
     return same ? number : 0;
 }
 
+// An order to forget what is retained bears no number. It is passed on as it came, and is never
+// retained itself [MQTT-3.3.1-6].
+static void check_empty(struct oracle *oracle, uint8_t client, const struct packet_publish *publish,
+                        struct bytes topic)
+{
+    bool as_published = false;
+    char text[32] = {0};
+    memcpy(text, topic.data, topic.size < sizeof text ? topic.size : sizeof text - 1);
+    for (uint32_t i = 0; i < oracle->subscription_count; i++) {
+        const struct oracle_subscription *subscription = &oracle->subscriptions[i];
+        as_published =
+            as_published || (subscription->client == client && subscription->retain_as_published &&
+                             oracle_matches(script_filters[subscription->filter], text));
+    }
+    if (publish->retain && !as_published)
+        oracle_fail(oracle, "client %u got an empty message on %s as retained", client, text);
+}
+
 void oracle_received(struct oracle *oracle, uint8_t client, const struct packet_publish *publish,
                      struct bytes topic, const struct wire_times *times)
 {
-    if (publish->payload.size == 0)
-        return; // an order to forget what is retained: it bears no number
+    if (publish->payload.size == 0) {
+        check_empty(oracle, client, publish, topic);
+        return;
+    }
     uint32_t number = number_of(oracle, publish->payload, topic);
     if (number == 0) {
         oracle_fail(oracle, "client %u got what nobody sent, on %.*s", client, (int)topic.size,

@@ -230,13 +230,15 @@ static void drain(struct world *world)
                     server_count(world->broker.server, COUNTER_QUEUED_MESSAGES));
 }
 
-static bool note_retained(struct peer *probe, uint32_t *found)
+static bool note_retained(struct world *world, struct peer *probe, uint32_t *found)
 {
     struct packet packet;
     size_t before = probe->input.size;
     bool any = false;
     while (peer_take(probe, &packet)) {
         any = true;
+        if (packet.type == PACKET_PUBLISH && packet.publish.payload.size == 0)
+            oracle_fail(&world->oracle, "an empty message is retained");
         if (packet.type != PACKET_PUBLISH || packet.publish.payload.size < 8)
             continue;
         struct reader reader = reader_of(bytes_from(packet.publish.payload, 4));
@@ -262,7 +264,7 @@ static void probe_retained(struct world *world)
     peer_subscribe(&probe, 2, BYTES_OF("$x/#"), (struct subscription_options){0}, 0);
     for (int quiet = 0; quiet < 20; quiet++) {
         live_until(world, machine_now_ms() + 2);
-        if (note_retained(&probe, found))
+        if (note_retained(world, &probe, found))
             quiet = 0;
     }
     for (uint8_t i = 0; i < TOPIC_COUNT; i++)
