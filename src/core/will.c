@@ -84,6 +84,12 @@ static struct message *begin_life(struct session *session, struct message *will,
     return message;
 }
 
+static void report(const struct session *session, const struct message *message, enum counter cause)
+{
+    const struct ports *ports = session->router->ports;
+    ports->dropped(ports->context, session, message, cause);
+}
+
 void will_publish(struct session *session, int64_t now_ms)
 {
     struct message *message = session->will;
@@ -98,10 +104,13 @@ void will_publish(struct session *session, int64_t now_ms)
         counter_add(router->counters, COUNTER_DROPPED_NO_MEMORY, 1);
         return;
     }
+    uint64_t not_retained = counter_read(router->counters, COUNTER_REFUSED_RETAINED);
     if (!router_may_write(router, session, message_topic(message)))
-        router->ports->dropped(router->ports->context, session, message,
-                               COUNTER_DROPPED_NOT_AUTHORIZED);
+        report(session, message, COUNTER_DROPPED_NOT_AUTHORIZED);
     else if (router_publish(router, message) == BUD_QUOTA_EXCEEDED)
-        router->ports->dropped(router->ports->context, session, message, COUNTER_DROPPED_NO_MEMORY);
+        report(session, message,
+               counter_read(router->counters, COUNTER_REFUSED_RETAINED) > not_retained
+                   ? COUNTER_DROPPED_NOT_RETAINED
+                   : COUNTER_DROPPED_NO_MEMORY);
     message_unref(message);
 }

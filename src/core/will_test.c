@@ -165,7 +165,7 @@ static void a_will_that_cannot_be_retained_is_reported(void **state)
     will.retain = true;
     assert_true(will_try_set(fixture->owner, &will, 0));
     will_publish(fixture->owner, 0);
-    assert_int_equal(fixture->world->drops, 1);
+    assert_int_equal(fixture->world->dropped[COUNTER_DROPPED_NOT_RETAINED], 1);
     assert_ptr_equal(fixture->world->dropped_for, fixture->owner);
     world_expect_nothing(fixture->observer);
 }

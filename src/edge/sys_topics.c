@@ -106,6 +106,7 @@ static const struct row rows[] = {
     COUNTED("dropped/no memory", DROPPED_NO_MEMORY),
     COUNTED("dropped/session ended", DROPPED_SESSION_ENDED),
     COUNTED("dropped/not authorized", DROPPED_NOT_AUTHORIZED),
+    COUNTED("dropped/not retained", DROPPED_NOT_RETAINED),
     COUNTED("refused/connect timeout", REFUSED_CONNECT_TIMEOUT),
     COUNTED("refused/pending", REFUSED_PENDING),
     COUNTED("refused/pending of one address", REFUSED_PENDING_ADDRESS),
@@ -184,9 +185,9 @@ static void publish(struct sys_topics *sys_topics, struct worker *worker, const 
 static uint64_t dropped_all(const struct server *server)
 {
     static const enum counter causes[] = {
-        COUNTER_DROPPED_QUEUE_FULL,     COUNTER_DROPPED_OUTPUT_FULL, COUNTER_DROPPED_TOO_LARGE,
-        COUNTER_DROPPED_EXPIRED,        COUNTER_DROPPED_NO_MEMORY,   COUNTER_DROPPED_SESSION_ENDED,
-        COUNTER_DROPPED_NOT_AUTHORIZED,
+        COUNTER_DROPPED_QUEUE_FULL,     COUNTER_DROPPED_OUTPUT_FULL,  COUNTER_DROPPED_TOO_LARGE,
+        COUNTER_DROPPED_EXPIRED,        COUNTER_DROPPED_NO_MEMORY,    COUNTER_DROPPED_SESSION_ENDED,
+        COUNTER_DROPPED_NOT_AUTHORIZED, COUNTER_DROPPED_NOT_RETAINED,
     };
     uint64_t sum = 0;
     for (size_t i = 0; i < sizeof(causes) / sizeof(causes[0]); i++)

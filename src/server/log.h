@@ -35,8 +35,6 @@ enum log_level { LOG_ERROR, LOG_WARNING, LOG_INFO, LOG_DEBUG };
     X(MEMORY_SHORT, LOG_WARNING, 1,                                                               \
       "memory is short, new connections are refused and publishers slowed down")                  \
     X(MEMORY_SHED, LOG_WARNING, 20, "memory is short, closing a client to make room")             \
-    X(ANONYMOUS_ADDRESS, LOG_WARNING, 1,                                                          \
-      "anonymous clients may only come from this machine and private networks")                   \
     X(SUPPRESSED, LOG_WARNING, 100, "log lines left out")
 // clang-format on
 

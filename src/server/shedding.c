@@ -55,7 +55,9 @@ static struct connection *choose(struct worker *worker)
         if (!session_is_durable(connection->session) && waiting_bytes(connection) > 0 &&
             (slowest == NULL || waiting_bytes(connection) > waiting_bytes(slowest)))
             slowest = connection;
+        bool keeps_up = waiting_bytes(connection) == 0;
         if (connection->messages_received > 0 &&
+            !(keeps_up && session_is_durable(connection->session)) &&
             (loudest == NULL || connection->messages_received > loudest->messages_received))
             loudest = connection;
     }

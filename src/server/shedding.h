@@ -12,8 +12,6 @@
 
 #include <stdbool.h>
 
-#include <stdbool.h>
-
 struct worker;
 
 void shedding_check(struct worker *worker);

@@ -38,6 +38,8 @@ static void report_drop(void *context, const struct session *session, const stru
         {COUNTER_DROPPED_NO_MEMORY, "no memory"},
         {COUNTER_DROPPED_SESSION_ENDED, "the session ended"},
         {COUNTER_DROPPED_NOT_AUTHORIZED, "not authorized"},
+        {COUNTER_DROPPED_NOT_RETAINED,
+         "no room to retain it (max_retained_messages, max_retained_bytes)"},
     };
     struct worker *worker = context;
     counter_add(&worker->counters, cause, 1);

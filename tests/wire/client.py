@@ -88,11 +88,12 @@ class Client:
     connection unless it was ended before.
 
     connect=False leaves the socket open and silent; else CONNECT is sent with **fields of
-    mqtt.Connect and CONNACK with success is awaited, and kept as `connack`.
+    mqtt.Connect and CONNACK with success is awaited, and kept as `connack`. `source` is the
+    address to come from.
     """
 
     def __init__(self, port, version=5, client_id="", *, connect=True, receive_buffer=None,
-                 **fields):
+                 source=None, **fields):
         self.version, self.client_id, self.port = version, client_id, port
         self.buffer, self.inbox = bytearray(), deque()
         self.connack, self.is_eof = None, False
@@ -101,6 +102,8 @@ class Client:
         self.socket = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
         if receive_buffer:
             self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_buffer)
+        if source:
+            self.socket.bind((source, 0))
         self.socket.settimeout(TIMEOUT)
         self.socket.connect(("127.0.0.1", port))
         self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
