@@ -124,6 +124,8 @@ static void on_timer(struct timer *timer)
         connection_drop(connection, BUD_MAXIMUM_CONNECT_TIME, "no CONNECT within connect_timeout");
         return;
     case CONNECTION_OPEN: {
+        if (connection->paused)
+            connection->received_ms = worker->now_ms; // it may have spoken: nobody has looked
         int64_t due_ms = connection->received_ms + connection->keep_alive_ms;
         if (worker->now_ms < due_ms)
             timer_set(worker->wheel, timer, due_ms);
@@ -480,6 +482,7 @@ void connection_end(struct connection *connection, enum bud_reason reason, const
             connection_log_refused(connection, NULL);
     }
     forget_partial(connection);
+    connection_set_paused(connection, false); // what still comes has to be read away
     connection_become(connection, CONNECTION_CLOSING);
     timer_set(worker->wheel, &connection->timer, worker->now_ms + LINGER_MS);
     connection_mark_dirty(connection);

@@ -135,6 +135,22 @@ static void pass_time(struct run *run, uint32_t seconds)
     }
 }
 
+// A connection that has sent this CONNECT; *ret_peer is the client's end.
+static struct connection *new_client(struct worker *worker, const struct packet_connect *connect,
+                                     int *ret_peer)
+{
+    const struct net_address address = {.family = 1};
+    int pair[2];
+    assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0, pair), 0);
+    struct connection *connection = connection_try_new(worker, pair[0], &address);
+    assert_non_null(connection);
+    connection->engine.version = MQTT_5_0;
+    connection_on_connect(connection, connect, (struct bytes){0});
+    end_turn(worker);
+    *ret_peer = pair[1];
+    return connection;
+}
+
 // Is a session said to be present?
 static bool read_connack(int peer)
 {
@@ -147,7 +163,6 @@ static bool read_connack(int peer)
 
 static void connect_client(struct run *run, bool clean_start)
 {
-    const struct net_address address = {.family = 1};
     char will = (char)('a' + run->peer_count);
     struct packet_connect connect = {
         .version = MQTT_5_0,
@@ -160,16 +175,10 @@ static void connect_client(struct run *run, bool clean_start)
     connect.properties.session_expiry_interval = run->plan->expiry_s;
     connect.will.properties.present = UINT64_C(1) << PROPERTY_WILL_DELAY_INTERVAL;
     connect.will.properties.will_delay_interval = run->plan->delay_s;
-    int pair[2];
-    assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0, pair), 0);
-    run->peers[run->peer_count++] = pair[1];
-    run->connection = connection_try_new(run->worker, pair[0], &address);
-    assert_non_null(run->connection);
-    run->connection->engine.version = MQTT_5_0;
     bool session_present = expect_connect(run, clean_start, will);
-    connection_on_connect(run->connection, &connect, (struct bytes){0});
-    end_turn(run->worker);
-    assert_true(read_connack(pair[1]) == session_present); // [MQTT-3.2.2-2] [MQTT-3.2.2-3]
+    int *peer = &run->peers[run->peer_count++];
+    run->connection = new_client(run->worker, &connect, peer);
+    assert_true(read_connack(*peer) == session_present); // [MQTT-3.2.2-2] [MQTT-3.2.2-3]
 }
 
 static void say_goodbye(struct run *run, enum bud_reason reason)
@@ -348,6 +357,40 @@ static void a_session_that_ends_with_its_connection(void **state)
     try_all(10, 0);
 }
 
+// ---- clients that are not read from for a while ----
+
+#define KEEP_ALIVE_S 10
+
+static uint32_t connected_count(const struct worker *worker)
+{
+    return (uint32_t)counter_read(&worker->counters, COUNTER_CLIENTS_CONNECTED);
+}
+
+// While memory or the disk is short the broker itself does not look whether a client is alive.
+static void who_is_not_read_from_is_not_thought_dead(void **state)
+{
+    (void)state;
+    struct server *server = new_server();
+    struct run run = {.server = server, .worker = server->workers[0]};
+    struct packet_connect connect = {
+        .version = MQTT_5_0, .client_id = BYTES_OF("slow"), .keep_alive = KEEP_ALIVE_S};
+    int peer;
+    epoch_online(&server->epoch, 0);
+    struct connection *connection = new_client(run.worker, &connect, &peer);
+    connection_set_paused(connection, true);
+    pass_time(&run, 10 * KEEP_ALIVE_S);
+    assert_int_equal(connected_count(run.worker), 1);
+    connection_set_paused(connection, false);
+    pass_time(&run, KEEP_ALIVE_S); // time to speak up
+    assert_int_equal(connected_count(run.worker), 1);
+    pass_time(&run, 2 * KEEP_ALIVE_S);
+    assert_int_equal(connected_count(run.worker), 0);
+    pass_time(&run, LONG_S);
+    close(peer);
+    epoch_offline(&server->epoch, 0);
+    server_free(server);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -356,6 +399,7 @@ int main(void)
         cmocka_unit_test(a_will_that_is_due_after_the_session_has_ended),
         cmocka_unit_test(a_will_that_is_due_as_the_session_ends),
         cmocka_unit_test(a_session_that_ends_with_its_connection),
+        cmocka_unit_test(who_is_not_read_from_is_not_thought_dead),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
