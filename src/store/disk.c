@@ -101,20 +101,29 @@ static int read_page(struct disk_file *file, uint8_t *page, sqlite3_int64 offset
     return SQLITE_OK;
 }
 
-// SQLite looks at parts of the first page before it knows the page size; they are believed no more
-// than the whole.
+// SQLite looks at the head of the first page before it knows the page size, and before it looks
+// into the log, where a newer first page may be: then the one here may be torn, and what counts of
+// it is the same in every store.
+static int read_head(struct disk_file *file, void *memory, int size, sqlite3_int64 offset)
+{
+    static const uint8_t head[24] = "SQLite format 3\0\x10\0\2\2\x08\x40\x20\x20";
+    uint8_t *page = file->disk->page;
+    sqlite3_file *lower = lower_file(file);
+    int result = lower->pMethods->xRead(lower, page, DISK_PAGE_SIZE, 0);
+    if (result == SQLITE_OK && !disk_page_fits(page, 1))
+        memcpy(page, head, sizeof(head));
+    if (result == SQLITE_OK || result == SQLITE_IOERR_SHORT_READ)
+        memcpy(memory, page + offset, (size_t)size);
+    return result;
+}
+
 static int read_main(struct disk_file *file, void *memory, int size, sqlite3_int64 offset)
 {
     if (size == DISK_PAGE_SIZE && offset % DISK_PAGE_SIZE == 0)
         return read_page(file, memory, offset);
     if (offset + size > DISK_PAGE_SIZE)
         return damaged(file->disk);
-    int result = read_page(file, file->disk->page, 0);
-    if (result == SQLITE_OK)
-        memcpy(memory, file->disk->page + offset, (size_t)size);
-    else if (result == SQLITE_IOERR_SHORT_READ)
-        memset(memory, 0, (size_t)size);
-    return result;
+    return read_head(file, memory, size, offset);
 }
 
 static bool is_frame_page(int size, sqlite3_int64 offset)

@@ -304,15 +304,57 @@ int pages_get(struct pages *pages, uint32_t number, uint8_t page[DISK_PAGE_SIZE]
     return disk_page_fits(page, number) ? 0 : -EBADMSG;
 }
 
-uint64_t pages_count_damaged(struct pages *pages, uint32_t *ret_first)
+static bool mark(const struct pages *pages, uint8_t *bits, uint32_t number)
+{
+    if (number == 0 || number > pages->survey.page_count)
+        return false;
+    bits[number / 8] |= (uint8_t)(1 << number % 8);
+    return true;
+}
+
+bool pages_mark_free(struct pages *pages, uint8_t *bits, bool lists)
+{
+    uint8_t page[DISK_PAGE_SIZE];
+    if (pages_get(pages, 1, page) != 0)
+        return false;
+    uint32_t trunk = pages_number(page + 32, 4);
+    for (uint32_t steps = 0; trunk != 0; steps++) {
+        if (steps > pages->survey.page_count || pages_get(pages, trunk, page) != 0)
+            return false;
+        if (lists)
+            (void)mark(pages, bits, trunk);
+        uint32_t count = pages_number(page + 4, 4);
+        for (uint32_t i = 0; i < count && i < DISK_PAGE_SIZE / 4 - 4; i++)
+            (void)mark(pages, bits, pages_number(page + 8 + 4 * i, 4));
+        trunk = pages_number(page, 4);
+    }
+    return true;
+}
+
+static uint64_t count_damaged(struct pages *pages, const uint8_t *left_out, uint32_t *ret_first)
 {
     uint8_t page[DISK_PAGE_SIZE];
     uint64_t damaged = 0;
     for (uint32_t number = 1; number <= pages->survey.page_count; number++) {
         if (number == LOCK_PAGE || pages_get(pages, number, page) == 0)
             continue;
+        if (left_out != NULL && (left_out[number / 8] >> number % 8 & 1) != 0)
+            continue;
         if (damaged++ == 0)
             *ret_first = number;
     }
+    return damaged;
+}
+
+uint64_t pages_count_damaged(struct pages *pages, uint32_t *ret_first)
+{
+    uint64_t damaged = count_damaged(pages, NULL, ret_first);
+    uint8_t *free_pages =
+        damaged == 0 ? NULL : memory_try_new((size_t)pages->survey.page_count / 8 + 1);
+    if (free_pages == NULL)
+        return damaged;
+    (void)pages_mark_free(pages, free_pages, false);
+    damaged = count_damaged(pages, free_pages, ret_first);
+    memory_free(free_pages);
     return damaged;
 }

@@ -27,8 +27,13 @@ const struct pages_survey *pages_survey(const struct pages *pages);
 // 0, -EBADMSG damaged, -ENOENT there is no such page, or another -errno.
 int pages_get(struct pages *pages, uint32_t number, uint8_t page[DISK_PAGE_SIZE]);
 
-// Looks at every page. How many are damaged; *ret_first the first of them.
+// Looks at every page. How many are damaged; *ret_first the first of them. A free page holds
+// nothing, and may never have been written.
 uint64_t pages_count_damaged(struct pages *pages, uint32_t *ret_first);
+
+// Sets the bits of free pages: those that hold nothing, and if `lists` those that hold the list of
+// them. False: the list is damaged, and some are missing.
+bool pages_mark_free(struct pages *pages, uint8_t *bits, bool lists);
 
 uint32_t pages_number(const uint8_t *at, unsigned size); // big-endian, as SQLite's files are
 

@@ -332,28 +332,10 @@ void tree_roots(struct pages *pages, uint32_t ret_roots[TABLE_COUNT])
     tree_walk_free(walk);
 }
 
-// Marks the free pages as seen. False: the list is damaged.
-static bool see_free_pages(struct tree_walk *walk)
-{
-    uint8_t page[DISK_PAGE_SIZE];
-    if (pages_get(walk->pages, 1, page) != 0)
-        return false;
-    uint32_t trunk = pages_number(page + 32, 4);
-    while (trunk != 0) {
-        if (!see(walk, trunk) || pages_get(walk->pages, trunk, page) != 0)
-            return false;
-        uint32_t count = pages_number(page + 4, 4);
-        for (uint32_t i = 0; i < count && i < USABLE / 4 - 2; i++)
-            (void)see(walk, pages_number(page + 8 + 4 * i, 4));
-        trunk = pages_number(page, 4);
-    }
-    return true;
-}
-
 int tree_walk_rest(struct tree_walk *walk, bool *ret_known)
 {
     int result = 0;
-    *ret_known = see_free_pages(walk);
+    *ret_known = pages_mark_free(walk->pages, walk->seen, true);
     if (!*ret_known)
         return 0;
     struct stack *stack = memory_new(sizeof(*stack));
