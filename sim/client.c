@@ -249,6 +249,8 @@ static void call(struct client *client, const struct action *action)
     client->expiry_s = expiry_asked(client, action);
     note_unanswered(client, action);
     memset(client->aliases, 0, sizeof client->aliases);
+    client->alias_maximum = 0;
+    memset(client->alias_topics, 0, sizeof client->alias_topics);
     client_say(client, "connects (link %u), clean start %d, expiry %u, will %u, delay %u",
                link->number, action->clean_start, action->expiry_s, will, action->delay_s);
     peer_connect(&link->peer, &connect);
@@ -334,6 +336,21 @@ static uint16_t new_packet_id(struct client *client)
     return client->next_packet_id;
 }
 
+// Some messages name their topic by an alias, which may have stood for another one before.
+static void use_alias(struct client *client, uint32_t number, struct packet_publish *publish)
+{
+    uint8_t topic = client->oracle->messages[number].topic;
+    uint16_t count = client->alias_maximum < 3 ? client->alias_maximum : 3;
+    if (number % 3 == 0 || count == 0)
+        return;
+    uint16_t alias = (uint16_t)(1 + topic % count);
+    if (client->alias_topics[alias] == topic + 1)
+        publish->topic = (struct bytes){0};
+    client->alias_topics[alias] = (uint8_t)(topic + 1);
+    publish->properties.topic_alias = alias;
+    publish->properties.present |= UINT64_C(1) << PROPERTY_TOPIC_ALIAS;
+}
+
 void client_send_message(struct client *client, uint32_t number, uint16_t packet_id, bool dup)
 {
     static uint8_t payload[65536];
@@ -349,6 +366,7 @@ void client_send_message(struct client *client, uint32_t number, uint16_t packet
         .topic = bytes_make(topic, strlen(topic)),
         .payload = bytes_make(payload, message->empty ? 0 : message->size),
     };
+    use_alias(client, number, &publish);
     if (message->expiry_s > 0)
         set(&publish.properties, PROPERTY_MESSAGE_EXPIRY_INTERVAL,
             &publish.properties.message_expiry_interval, message->expiry_s);

@@ -89,7 +89,9 @@ struct client {
     uint32_t ack_count;
     struct request requests[REQUESTS_MAX];
     uint32_t request_count;
-    char aliases[ALIASES_MAX][16];
+    char aliases[ALIASES_MAX][16];     // the broker's
+    uint16_t alias_maximum;            // of ours
+    uint8_t alias_topics[ALIASES_MAX]; // what each stands for now: topic + 1, 0 nothing
 };
 
 void client_init(struct client *client, struct oracle *oracle, uint8_t number);

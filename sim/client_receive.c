@@ -233,6 +233,8 @@ static void on_connack(struct client *client, const struct packet_connack *conna
     client->window_used = 0;
     client->unanswered = client->clean_unanswered = false;
     client->least_expiry_s = client->expiry_s;
+    if (properties_have(&connack->properties, PROPERTY_TOPIC_ALIAS_MAXIMUM))
+        client->alias_maximum = connack->properties.topic_alias_maximum;
     if (properties_have(&connack->properties, PROPERTY_SERVER_KEEP_ALIVE)) { // [MQTT-3.2.2-21]
         facts->keep_alive_s = connack->properties.server_keep_alive;
         client->keep_alive_ms = facts->keep_alive_s * 1000u;

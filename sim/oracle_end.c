@@ -38,6 +38,45 @@ static bool must_bring(const struct oracle *oracle, const struct oracle_subscrip
            message->accepted < subscription->must_until && (lasting || online);
 }
 
+// Are all who ever shared this filter still there, with sessions that lose nothing? Then each
+// message must have reached one of them.
+static bool group_is_whole(const struct oracle *oracle, uint8_t filter)
+{
+    for (uint32_t i = 0; i < oracle->subscription_count; i++) {
+        const struct oracle_subscription *member = &oracle->subscriptions[i];
+        uint32_t packet_size_max = oracle->setup->clients[member->client].packet_size_max;
+        if (member->filter == filter &&
+            (member->life != oracle->sessions[member->client].life || member->qos == 0 ||
+             member->may_until != NEVER || packet_size_max != 0))
+            return false;
+    }
+    return true;
+}
+
+static bool group_has(const struct oracle *oracle, uint8_t filter, uint32_t number)
+{
+    for (uint32_t i = 0; i < oracle->subscription_count; i++)
+        if (oracle->subscriptions[i].filter == filter &&
+            was_received(oracle, oracle->subscriptions[i].client, number))
+            return true;
+    return false;
+}
+
+static void judge_sharing(struct oracle *oracle, const struct oracle_subscription *subscription,
+                          uint32_t number)
+{
+    const struct oracle_message *message = &oracle->messages[number];
+    const char *filter = script_filters[subscription->filter];
+    if (oracle_is_shared(filter) && message->qos > 0 &&
+        oracle_matches(filter, script_topics[message->topic]) &&
+        subscription->must_from < message->first_sent &&
+        message->accepted < subscription->must_until &&
+        group_is_whole(oracle, subscription->filter) &&
+        !group_has(oracle, subscription->filter, number))
+        oracle_fail(oracle, "message %u (%s, QoS %u) reached nobody of %s", number,
+                    script_topics[message->topic], message->qos, filter);
+}
+
 static void judge_deliveries(struct oracle *oracle, uint64_t dropped)
 {
     for (uint32_t number = 1; number <= oracle->message_count; number++) {
@@ -46,6 +85,8 @@ static void judge_deliveries(struct oracle *oracle, uint64_t dropped)
                      !message->refused;
         for (uint32_t i = 0; known && i < oracle->subscription_count; i++) {
             const struct oracle_subscription *subscription = &oracle->subscriptions[i];
+            if (dropped == 0)
+                judge_sharing(oracle, subscription, number);
             if (must_bring(oracle, subscription, message) && dropped == 0 &&
                 !was_received(oracle, subscription->client, number))
                 oracle_fail(oracle, "client %u never got message %u (%s, QoS %u, filter %s QoS %u)",

@@ -92,6 +92,6 @@ uint64_t process_resident_bytes(void)
 void process_exit(int status)
 {
     (void)status;
-    ASSERT(!"the broker gave up, which no simulated world makes it do yet");
-    __builtin_unreachable();
+    assert_failed("the broker gave up, which no simulated world makes it do yet", __FILE__,
+                  __LINE__);
 }

@@ -203,7 +203,7 @@ void script_make(uint64_t seed, struct script *script)
     struct stream stream = {seed * UINT64_C(0x2545f4914f6cdd1d) + 1};
     *script = (struct script){.setup.seed = seed};
     make_setup(&stream, &script->setup);
-    script->count = PICK(&stream, 30, 80, 150, 300);
+    script->count = PICK(&stream, 30, 80, 150, 300, ACTIONS_MAX);
     for (uint32_t i = 0; i < script->count; i++)
         make_action(&stream, &script->setup, &script->actions[i]);
     // Everybody tries to come in at the start: otherwise much would be said to nobody.
