@@ -117,7 +117,8 @@ static enum bud_reason check_room(const struct connection *connection,
         *ret_why = "as many sessions as max_sessions allows are kept";
         return BUD_QUOTA_EXCEEDED;
     }
-    if (atomic_load_explicit(&server->memory_short, memory_order_relaxed)) {
+    // Who comes back to a session takes nothing, and what waits for it is what may be freed.
+    if (session == NULL && atomic_load_explicit(&server->memory_short, memory_order_relaxed)) {
         counter_add(&worker->counters, COUNTER_REFUSED_MEMORY, 1);
         *ret_why = "memory is short (memory_limit)";
         return BUD_SERVER_BUSY;
