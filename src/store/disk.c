@@ -228,8 +228,10 @@ static void mark_log(struct disk *disk, bool barrier)
     if (disk->mark == NULL || memcmp(&disk->log, &disk->marked, sizeof(disk->log)) == 0)
         return;
     disk->marked = disk->log;
-    mark_write(disk->mark, &disk->log, barrier);
+    int result = mark_write(disk->mark, &disk->log, barrier);
     disk->numbers.barriers += barrier;
+    if (result != SQLITE_OK && result != SQLITE_FULL && disk->error == 0)
+        disk->error = -EIO; // without space only a later report is less exact
 }
 
 void disk_log_copied(struct disk *disk)

@@ -76,13 +76,14 @@ void mark_close(struct mark_file *file)
     memory_free(file);
 }
 
-void mark_write(struct mark_file *file, const struct mark *mark, bool barrier)
+int mark_write(struct mark_file *file, const struct mark *mark, bool barrier)
 {
     uint8_t encoded[MARK_SIZE];
     encode(mark, encoded);
     int result = file->file->pMethods->xWrite(file->file, encoded, MARK_SIZE, 0);
     if (result == SQLITE_OK && barrier)
-        (void)file->file->pMethods->xSync(file->file, SQLITE_SYNC_NORMAL | SQLITE_SYNC_DATAONLY);
+        result = file->file->pMethods->xSync(file->file, SQLITE_SYNC_NORMAL | SQLITE_SYNC_DATAONLY);
+    return result;
 }
 
 bool mark_read(sqlite3_vfs *vfs, const char *log_path, struct mark *ret_mark)

@@ -19,8 +19,7 @@ struct mark_file;
 
 struct mark_file *mark_open(sqlite3_vfs *vfs, const char *log_path); // NULL: there is none then
 void mark_close(struct mark_file *file);                             // NULL is fine
-// What cannot be written is left as it is: only a later report gets less exact.
-void mark_write(struct mark_file *file, const struct mark *mark, bool barrier);
+int mark_write(struct mark_file *file, const struct mark *mark, bool barrier); // SQLite's result
 
 bool mark_read(sqlite3_vfs *vfs, const char *log_path,
                struct mark *ret_mark); // false: no whole one
