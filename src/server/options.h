@@ -59,6 +59,9 @@ struct options {
     uint64_t memory_limit; // 0: a quarter of the machine's
     uint64_t descriptors_reserved;
     uint64_t sys_interval_s;
+    // For tests, which set them in code; they are no rows of the table.
+    const char *store_vfs;        // the SQLite VFS below the store's; NULL: the system's
+    uint32_t store_log_pages_max; // 0: the store's own choice
 };
 
 enum option_kind {

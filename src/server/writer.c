@@ -67,6 +67,8 @@ int writer_new(struct server *server, struct writer_thread **ret_writer, char *e
         .durability = durabilities[server->options.durability],
         .wall_ms = clock_wall_ms(),
         .monotonic_ms = clock_monotonic_ms(),
+        .vfs = server->options.store_vfs,
+        .log_pages_max = server->options.store_log_pages_max,
         .context = server,
         .report = report,
     };
