@@ -6,6 +6,7 @@
 #include <stddef.h>
 
 #define LIST_MAX 32u
+#define BITMAP_SIZE ((size_t)65536 / 8)
 
 static uint32_t find(const struct packet_id_set *set, uint16_t packet_id)
 {
@@ -24,9 +25,14 @@ bool packet_id_set_has(const struct packet_id_set *set, uint16_t packet_id)
 
 static bool spread(struct packet_id_set *set)
 {
-    uint64_t *bitmap = memory_try_new(65536 / 8);
-    if (bitmap == NULL)
+    if (set->budget != NULL && !budget_take(set->budget, BITMAP_SIZE))
         return false;
+    uint64_t *bitmap = memory_try_new(BITMAP_SIZE);
+    if (bitmap == NULL) {
+        if (set->budget != NULL)
+            budget_give(set->budget, BITMAP_SIZE);
+        return false;
+    }
     for (uint32_t i = 0; i < set->count; i++)
         bitmap[set->list[i] / 64] |= UINT64_C(1) << set->list[i] % 64;
     memory_free(set->list);
@@ -78,7 +84,9 @@ bool packet_id_set_remove(struct packet_id_set *set, uint16_t packet_id)
 
 void packet_id_set_done(struct packet_id_set *set)
 {
+    if (set->bitmap != NULL && set->budget != NULL)
+        budget_give(set->budget, BITMAP_SIZE);
     memory_free(set->list);
     memory_free(set->bitmap);
-    *set = (struct packet_id_set){0};
+    *set = (struct packet_id_set){.budget = set->budget};
 }

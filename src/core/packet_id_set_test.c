@@ -130,6 +130,26 @@ static void without_memory_nothing_changes(void **state)
     packet_id_set_done(&set);
 }
 
+static void many_count_against_the_budget(void **state)
+{
+    (void)state;
+    struct budget budget = {.limit = 10000};
+    struct packet_id_set first = {.budget = &budget}, second = {.budget = &budget};
+    for (uint16_t id = 1; id <= 100; id++)
+        assert_true(packet_id_set_try_add(&first, id));
+    assert_true(budget_used(&budget) > 0);
+    uint16_t fit = 0;
+    while (packet_id_set_try_add(&second, (uint16_t)(fit + 1)))
+        fit++;
+    assert_in_range(fit, 1, 99); // a few fit anyway, a second bitmap does not
+    for (uint16_t id = 1; id <= 100; id++)
+        assert_true(packet_id_set_remove(&first, id));
+    assert_int_equal(budget_used(&budget), 0);
+    assert_true(packet_id_set_try_add(&second, (uint16_t)(fit + 1)));
+    packet_id_set_done(&second);
+    assert_int_equal(budget_used(&budget), 0);
+}
+
 #define SET_TEST(name) cmocka_unit_test_setup(name, reset)
 
 int main(void)
@@ -140,6 +160,7 @@ int main(void)
         SET_TEST(all_identifiers_fit),
         SET_TEST(random_changes_agree_with_flags),
         SET_TEST(without_memory_nothing_changes),
+        SET_TEST(many_count_against_the_budget),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -39,6 +39,7 @@ struct session *session_try_new(struct router *router, uint64_t number, struct b
     session->client_id = bytes_make(text, client_id.size);
     session->user = bytes_make(text + client_id.size, user.size);
     session->will_expiry_interval = UINT32_MAX;
+    session->incoming.budget = router->budget;
     map_init(&session->subscriptions, router->hash_key, subscription_key);
     counter_add(router->counters, COUNTER_SESSIONS, 1);
     return session;

@@ -13,6 +13,10 @@ static struct chunk *take_chunk(struct chunk_pool *pool)
         pool->free_count--;
     } else {
         chunk = memory_try_resize(NULL, sizeof(*chunk) + CHUNK_SIZE);
+        // Anyway: an acknowledgement that finds no room would cost the client its connection. What
+        // is counted is seen, and shed from those who do not read.
+        if (chunk != NULL && pool->budget != NULL)
+            budget_take_anyway(pool->budget, sizeof(*chunk) + CHUNK_SIZE);
     }
     if (chunk != NULL)
         *chunk = (struct chunk){.start = chunk->bytes};
@@ -152,6 +156,8 @@ void chunk_pool_trim(struct chunk_pool *pool, uint32_t keep)
         struct chunk *chunk = pool->free;
         pool->free = chunk->next;
         pool->free_count--;
+        if (pool->budget != NULL)
+            budget_give(pool->budget, sizeof(*chunk) + CHUNK_SIZE);
         memory_free(chunk);
     }
 }

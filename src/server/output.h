@@ -25,6 +25,7 @@ struct chunk {
 struct chunk_pool {
     struct chunk *free;
     uint32_t free_count;
+    struct budget *budget; // counts all chunks, in use or free; NULL: none
 };
 
 struct output {

@@ -33,6 +33,7 @@ static int set_up(void **state)
     static uint8_t payload[5000];
     struct fixture *fixture = memory_new(sizeof(*fixture));
     fixture->budget.limit = 1 << 20;
+    fixture->pool.budget = &fixture->budget; // of which nothing may be left in the end
     for (size_t i = 0; i < sizeof(payload); i++)
         payload[i] = (uint8_t)(i * 7);
     struct message_source source = {.topic = BYTES_OF("a"),

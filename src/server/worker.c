@@ -155,6 +155,7 @@ int worker_new(struct server *server, uint32_t number, struct worker **ret_worke
     worker->wheel = timer_wheel_new(worker->now_ms);
     worker->input = memory_new(WORKER_INPUT_SIZE);
     worker->outgoing = memory_new(server->worker_count * sizeof(worker->outgoing[0]));
+    worker->chunks.budget = &server->budget;
     inbox_init(&worker->inbox);
     arena_init(&worker->scratch, SCRATCH_KEPT);
     map_init(&worker->sessions, server->hash_key, session_key);
