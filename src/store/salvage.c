@@ -231,6 +231,7 @@ int salvage_run(struct store *store, struct pages *pages, uint32_t first_damaged
         result = put_in_place(store);
     if (result == 0)
         report(store, &salvage, first_damaged, rest_known);
+    store->damaged_pages++; // at least the one that was found first
     for (enum table table = 0; table < TABLE_COUNT; table++)
         store->damaged_pages += salvage.damaged[table];
     return result;

@@ -93,6 +93,9 @@ int store_load(struct store *store, const struct store_loader *loader);
 // How many deliveries of this session were not given to the loader (or read since).
 uint64_t store_waiting(struct store *store, uint64_t session);
 
+// The highest number among those; 0 none. New deliveries are numbered behind it.
+uint64_t store_waiting_last(struct store *store, uint64_t session);
+
 // The next deliveries of a session with a number above `after`, up to `count_max`, in order.
 // Returns how many, or -errno.
 int store_read(struct store *store, uint64_t session, uint64_t after, uint32_t count_max,

@@ -73,8 +73,10 @@ int store_open_database(struct store *store)
     if (result != SQLITE_OK)
         return store_failed(store, result);
     (void)sqlite3_file_control(store->database, "main", SQLITE_FCNTL_RESERVE_BYTES, &reserved);
+    result = set_up(store);
+    // After `PRAGMA wal_autocheckpoint`, which takes the hook for its own and removes it.
     (void)sqlite3_wal_hook(store->database, on_log, store);
-    return set_up(store);
+    return result;
 }
 
 static int open_tables(struct store *store)
@@ -92,6 +94,16 @@ static void close_database(struct store *store)
     store_finalize_all(store);
     ASSERT(sqlite3_close(store->database) == SQLITE_OK);
     store->database = NULL;
+}
+
+// What is lost is said once.
+static void mark_as_it_is(struct store *store, const char *log_path)
+{
+    static const struct mark nothing;
+    struct mark_file *file = mark_open(disk_lower(store->disk), log_path);
+    if (file != NULL)
+        (void)mark_write(file, &nothing, true);
+    mark_close(file);
 }
 
 // Did the log lose what had passed a barrier?
@@ -121,6 +133,7 @@ static void look_at_log(struct store *store, const struct pages_survey *survey)
         "changed is as it was before",
         survey->has_log ? "damaged" : "missing",
         (unsigned long long)((mark.end - have) / DISK_FRAME_SIZE));
+    mark_as_it_is(store, path);
 }
 
 static int check_format(const struct store *store, struct pages *pages, char *error)

@@ -73,7 +73,7 @@ struct store {
     uint64_t last_row; // the highest message row ever given in this run
     uint64_t last_sequence;
     struct tally tally, tally_before;
-    int64_t group_wall_ms; // when the last record was applied
+    int64_t group_wall_ms; // when the last record of this group was applied; 0: none was yet
     uint64_t commits;
     uint64_t damaged_pages; // found at start
     struct count_change *changes;

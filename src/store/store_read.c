@@ -52,6 +52,12 @@ uint64_t store_waiting(struct store *store, uint64_t session)
     return waiting == NULL ? 0 : waiting->count;
 }
 
+uint64_t store_waiting_last(struct store *store, uint64_t session)
+{
+    const struct waiting *waiting = store_waiting_find(store, session);
+    return waiting == NULL ? 0 : waiting->last;
+}
+
 void store_delivery_of(const struct row *row, uint32_t identifiers[STORE_IDENTIFIERS_MAX],
                        struct store_delivery *ret_delivery)
 {

@@ -13,6 +13,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 static char directory[64];
 static struct budget budget = {.limit = INT64_MAX};
@@ -131,8 +132,40 @@ static void one_round(void **state)
     assert_int_equal(store_close(store), 0);
 }
 
+// The log starts over once it is copied into the main file, however long the broker runs.
+static void log_stays_small(void **state)
+{
+    (void)state;
+    strcpy(directory, "/tmp/bud-store-XXXXXX");
+    assert_non_null(mkdtemp(directory));
+    char error[STORE_ERROR_MAX];
+    struct store_options options = {.directory = directory,
+                                    .durability = STORE_RELAXED,
+                                    .wall_ms = 1000000,
+                                    .monotonic_ms = 50,
+                                    .log_pages_max = 40,
+                                    .report = report};
+    struct store *store;
+    assert_int_equal(store_open(&options, &store, error), 0);
+    for (uint64_t i = 1; i <= 500; i++) {
+        uint8_t text[] = "client+user";
+        struct record record = {.kind = RECORD_SESSION_PUT, .session = i, .text = text};
+        record.text_size = 6;
+        assert_int_equal(store_begin(store), 0);
+        assert_int_equal(store_apply(store, &record, 1000000, 50), 0);
+        assert_int_equal(store_commit(store), 0);
+    }
+    char path[128];
+    struct stat log;
+    (void)snprintf(path, sizeof(path), "%s/store.db-wal", directory);
+    assert_int_equal(stat(path, &log), 0);
+    assert_true(log.st_size < 100 * 4120); // it grows by a page a commit at least
+    assert_int_equal(store_close(store), 0);
+}
+
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(one_round)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(one_round),
+                                       cmocka_unit_test(log_stays_small)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

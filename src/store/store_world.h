@@ -67,14 +67,16 @@ struct world {
     // What loading found.
     uint64_t state;
     unsigned reports;
+    uint64_t *lines; // if not NULL, the hashes of all parts
+    size_t line_count;
     bool print; // what is loaded, for looking into a failure
     char last_report[STORE_ERROR_MAX];
 };
 
-static inline uint64_t world_line(const struct world *world, const char *format, ...)
+static inline uint64_t world_line(struct world *world, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
 
-static inline uint64_t world_line(const struct world *world, const char *format, ...)
+static inline uint64_t world_line(struct world *world, const char *format, ...)
 {
     char line[256];
     va_list arguments;
@@ -84,7 +86,10 @@ static inline uint64_t world_line(const struct world *world, const char *format,
     if (world->print)
         printf("    %s\n", line);
     struct hash_key key = {1, 2};
-    return hash_bytes(key, 3, bytes_make(line, (size_t)size));
+    uint64_t hash = hash_bytes(key, 3, bytes_make(line, (size_t)size));
+    if (world->lines != NULL)
+        world->lines[world->line_count++] = hash;
+    return hash;
 }
 
 // A message's content follows from its number.
@@ -109,8 +114,7 @@ static inline uint64_t world_hash_message(const struct world *world, uint64_t nu
     return world_hash_payload(bytes_make(payload, world_payload(world, number, payload)));
 }
 
-static inline uint64_t world_session_state(const struct world *world,
-                                           const struct world_session *session)
+static inline uint64_t world_session_state(struct world *world, const struct world_session *session)
 {
     unsigned long long number = session->number;
     uint64_t state = world_line(world, "session %llu client-%llu user", number, number);
@@ -134,7 +138,7 @@ static inline uint64_t world_session_state(const struct world *world,
     return state;
 }
 
-static inline uint64_t world_model_state(const struct world *world, const struct world_model *model)
+static inline uint64_t world_model_state(struct world *world, const struct world_model *model)
 {
     uint64_t state = 0;
     for (unsigned i = 0; i < WORLD_SESSIONS; i++)
@@ -229,7 +233,7 @@ static inline struct store_options world_options(struct world *world, const char
         .wall_ms = 1700000000000,
         .monotonic_ms = 1000,
         .log_pages_max = 40,
-        .low_space_bytes = 1,
+        .low_space_bytes = 1ull << 60, // no reserve is made
         .vfs = disk == NULL ? NULL : disk_fault_vfs(disk),
         .context = world,
         .report = world_on_report,

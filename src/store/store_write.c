@@ -307,6 +307,7 @@ int store_begin(struct store *store)
     if (result < 0)
         return result;
     store->tally_before = store->tally;
+    store->group_wall_ms = 0;
     result = store_drop_doomed(store, DOOMED_AT_ONCE);
     return result < 0 ? result : store_sweep(store);
 }
@@ -325,7 +326,7 @@ int store_commit(struct store *store)
 {
     if (store->error != 0)
         return store->error;
-    int result = store_meta_note(store, store->group_wall_ms);
+    int result = store->group_wall_ms == 0 ? 0 : store_meta_note(store, store->group_wall_ms);
     if (result == 0)
         result = store_run(store, store->commit);
     if (result < 0)
