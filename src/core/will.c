@@ -1,6 +1,15 @@
 // SPDX-License-Identifier: MIT
 #include "core/will.h"
 
+// UINT32_MAX means none; who gives that many seconds gets one less, in 136 years.
+static uint32_t expiry_interval_of(const struct properties *properties)
+{
+    if (!properties_have(properties, PROPERTY_MESSAGE_EXPIRY_INTERVAL))
+        return UINT32_MAX;
+    uint32_t given = properties->message_expiry_interval;
+    return given < UINT32_MAX ? given : UINT32_MAX - 1;
+}
+
 bool will_try_set(struct session *session, const struct packet_will *will, int64_t now_ms)
 {
     struct message *message = NULL;
@@ -26,10 +35,7 @@ bool will_try_set(struct session *session, const struct packet_will *will, int64
         session->will_delay_interval = properties_have(properties, PROPERTY_WILL_DELAY_INTERVAL)
                                            ? properties->will_delay_interval
                                            : 0;
-        session->will_expiry_interval =
-            properties_have(properties, PROPERTY_MESSAGE_EXPIRY_INTERVAL)
-                ? properties->message_expiry_interval
-                : UINT32_MAX;
+        session->will_expiry_interval = expiry_interval_of(properties);
         if (store->keeps)
             store->will_put(store->context, session);
         session->will_stored = store->keeps;

@@ -104,6 +104,20 @@ static void its_life_begins_with_its_publication(void **state)
     assert_int_equal(session_next(fixture->observer, 510000).type, 0);
 }
 
+// [MQTT-3.3.2-6]: a receiver is told, however far away it is.
+static void the_longest_life_is_a_life_too(void **state)
+{
+    struct fixture *fixture = *state;
+    struct packet_will will = will_of("gone");
+    will.properties.present = UINT64_C(1) << PROPERTY_MESSAGE_EXPIRY_INTERVAL;
+    will.properties.message_expiry_interval = UINT32_MAX;
+    assert_true(will_try_set(fixture->owner, &will, 0));
+    will_publish(fixture->owner, 0);
+    struct session_outgoing outgoing = session_next(fixture->observer, 0);
+    assert_int_equal(outgoing.type, PACKET_PUBLISH);
+    assert_true(outgoing.delivery->message->expires_ms < MESSAGE_NEVER_EXPIRES);
+}
+
 static void a_retained_will_is_retained(void **state)
 {
     struct fixture *fixture = *state;
@@ -217,6 +231,7 @@ int main(void)
         WILL_TEST(the_last_connect_decides),
         WILL_TEST(a_session_that_ends_takes_its_will_along),
         WILL_TEST(its_life_begins_with_its_publication),
+        WILL_TEST(the_longest_life_is_a_life_too),
         WILL_TEST(a_retained_will_is_retained),
         WILL_TEST(no_local_knows_whose_will_it_is),
         WILL_TEST(who_may_no_longer_write_has_no_will),
