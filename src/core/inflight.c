@@ -76,10 +76,12 @@ struct inflight_slot *inflight_try_add(struct inflight *inflight, struct deliver
 
 bool inflight_try_restore(struct inflight *inflight, struct delivery delivery, uint16_t packet_id)
 {
+    if (packet_id == 0)
+        return false;
     // Identifiers need not be close to each other: the table grows until this one has a place of
     // its own.
     while (inflight->capacity == 0 || slot_for(inflight, packet_id)->state != INFLIGHT_FREE)
-        if (packet_id == 0 || inflight_find(inflight, packet_id) != NULL || !grow(inflight))
+        if (inflight_find(inflight, packet_id) != NULL || !grow(inflight))
             return false;
     struct inflight_slot *slot = slot_for(inflight, packet_id);
     *slot = (struct inflight_slot){

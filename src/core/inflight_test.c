@@ -233,6 +233,63 @@ static void resuming_sets_the_quota_free(void **state)
     inflight_done(&inflight);
 }
 
+// ---- from the store ----
+
+static bool restore(struct inflight *inflight, uint16_t packet_id, bool released)
+{
+    struct delivery delivery = {
+        .message = released ? NULL : message_ref(shared), .identifier = packet_id, .qos = 2};
+    bool restored = inflight_try_restore(inflight, delivery, packet_id);
+    if (!restored)
+        message_unref(delivery.message);
+    return restored;
+}
+
+// Identifiers as they may be after years: far apart, and some with the same low bits.
+static void what_was_in_flight_before_a_restart_is_again(void **state)
+{
+    (void)state;
+    static const uint16_t ids[] = {65535, 7, 1, 9, 32775, 4096, 8, 16391};
+    struct inflight inflight = {0};
+    for (uint32_t i = 0; i < 8; i++)
+        assert_true(restore(&inflight, ids[i], i % 3 == 0));
+    assert_false(restore(&inflight, 7, false)); // taken
+    assert_false(restore(&inflight, 0, false)); // none at all
+    assert_int_equal(inflight.count, 8);
+    assert_true(inflight_try_resume(&inflight));
+    for (uint32_t i = 0; i < 8; i++) {
+        struct inflight_slot *slot = inflight_next_resend(&inflight);
+        assert_int_equal(slot->packet_id, ids[i]);
+        assert_int_equal(slot->state, i % 3 == 0 ? INFLIGHT_RELEASED : INFLIGHT_PUBLISHED);
+        assert_true(slot->sent); // so it is a duplicate [MQTT-3.3.1-1]
+        inflight_resent(&inflight);
+    }
+    uint16_t fresh = add(&inflight, 99);
+    for (uint32_t i = 0; i < 8; i++) {
+        assert_int_not_equal(fresh, ids[i]);
+        settle(&inflight, ids[i]);
+    }
+    settle(&inflight, fresh);
+    assert_int_equal(inflight.bytes, 0);
+    inflight_done(&inflight);
+}
+
+static void nothing_is_restored_without_memory(void **state)
+{
+    (void)state;
+    struct inflight inflight = {0};
+    memory_fail(1, UINT64_MAX);
+    assert_false(restore(&inflight, 5, false));
+    memory_fail(0, 0);
+    assert_true(restore(&inflight, 5, false));
+    memory_fail(1, UINT64_MAX);
+    assert_false(restore(&inflight, 5 + 4, false)); // its place is taken, and the table cannot grow
+    memory_fail(0, 0);
+    assert_int_equal(inflight.count, 1);
+    settle(&inflight, 5);
+    inflight_done(&inflight);
+}
+
 // ---- memory ----
 
 static void without_memory_nothing_changes(void **state)
@@ -370,6 +427,8 @@ int main(void)
         INFLIGHT_TEST(what_is_in_flight_comes_again_in_order),
         INFLIGHT_TEST(what_is_settled_meanwhile_is_passed_over),
         INFLIGHT_TEST(resuming_sets_the_quota_free),
+        INFLIGHT_TEST(what_was_in_flight_before_a_restart_is_again),
+        INFLIGHT_TEST(nothing_is_restored_without_memory),
         INFLIGHT_TEST(without_memory_nothing_changes),
         INFLIGHT_TEST(a_table_that_cannot_grow_still_works),
         INFLIGHT_TEST(random_traffic_agrees_with_a_list),

@@ -515,6 +515,46 @@ static void misuse_is_our_own_error(void **state)
     assert_true(test_aborts(attach_twice));
 }
 
+// ---- a QoS 2 publication that a crash cut in two ----
+
+// Whom it reached is noted under its identifier; when the client repeats it, they get it no second
+// time, and the others do.
+static void a_repeated_publication_reaches_only_whom_it_did_not(void **state)
+{
+    struct world *world = *state;
+    struct session *publisher = world_session(world, 0), *has = world_session(world, 0);
+    struct session *has_not = world_session(world, 1), *twice = world_session(world, 0);
+    world_subscribe(has, "a", 2);
+    world_subscribe(has_not, "a", 2);
+    world_subscribe(twice, "a", 2);
+    world_subscribe(twice, "#", 2);
+    assert_true(session_restore_spread(publisher, 7, has->number));
+    assert_true(session_restore_spread(publisher, 8, has_not->number));
+    assert_true(session_restore_spread(publisher, 7, twice->number));
+    struct message_source source = {
+        .topic = text("a"), .payload = text("x"), .qos = 2, .packet_id = 7};
+    source.spread = session_take_spread(publisher, 7);
+    assert_non_null(source.spread);
+    assert_null(session_take_spread(publisher, 7));
+    struct message *message = message_try_new(&world->budget, &source);
+    assert_int_equal(router_publish(&world->routers[0], message), BUD_SUCCESS);
+    message_unref(message);
+    world_read_posts(world);
+    world_expect_nothing(has);
+    world_expect_nothing(twice);
+    world_expect(has_not, "x", 2);
+    assert_true(session_incoming_end(publisher, 8)); // PUBREL without a repetition
+    assert_false(session_incoming_end(publisher, 8));
+    assert_true(session_restore_spread(publisher, 9, 1)); // freed with the session
+    memory_fail(1, 1);
+    assert_false(session_restore_spread(publisher, 10, 1));
+    memory_fail(0, 0);
+    world_end_session(publisher);
+    world_end_session(has);
+    world_end_session(has_not);
+    world_end_session(twice);
+}
+
 #define SESSION_TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 
 int main(void)
@@ -544,6 +584,7 @@ int main(void)
         SESSION_TEST(a_shut_window_holds_whatever_the_client_forgot),
         SESSION_TEST(attaching_without_memory_changes_nothing),
         SESSION_TEST(what_a_client_leaves_behind_is_reported),
+        SESSION_TEST(a_repeated_publication_reaches_only_whom_it_did_not),
         SESSION_TEST(misuse_is_our_own_error),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
