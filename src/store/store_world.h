@@ -63,6 +63,7 @@ struct world {
     uint64_t live_numbers[WORLD_LIVE];
     struct budget budget;
     size_t payload_max;
+    uint32_t log_pages_max; // 0: few, so that the log is copied often
     char error[STORE_ERROR_MAX];
     // What loading found.
     uint64_t state;
@@ -232,7 +233,7 @@ static inline struct store_options world_options(struct world *world, const char
         .directory = directory,
         .wall_ms = 1700000000000,
         .monotonic_ms = 1000,
-        .log_pages_max = 40,
+        .log_pages_max = world->log_pages_max == 0 ? 40 : world->log_pages_max,
         .low_space_bytes = 1ull << 60, // no reserve is made
         .vfs = disk == NULL ? NULL : disk_fault_vfs(disk),
         .context = world,
