@@ -356,6 +356,12 @@ struct spread *session_take_spread(struct session *session, uint16_t packet_id)
     return NULL;
 }
 
+void session_put_spread(struct session *session, struct spread *spread)
+{
+    spread->next = session->spreads;
+    session->spreads = spread;
+}
+
 bool session_restore_spread(struct session *session, uint16_t packet_id, uint64_t target)
 {
     struct spread *spread = session_take_spread(session, packet_id);
@@ -369,8 +375,7 @@ bool session_restore_spread(struct session *session, uint16_t packet_id, uint64_
     larger->packet_id = packet_id;
     larger->count = count + 1;
     larger->sessions[count] = target;
-    larger->next = session->spreads;
-    session->spreads = larger;
+    session_put_spread(session, larger);
     return true;
 }
 

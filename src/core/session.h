@@ -161,7 +161,8 @@ enum bud_reason session_on_pubcomp(struct session *session, uint16_t packet_id);
 // repetition; false and not duplicate: no memory.
 bool session_incoming_begin(struct session *session, uint16_t packet_id, bool *ret_duplicate);
 struct spread *session_take_spread(struct session *session,
-                                   uint16_t packet_id); // the caller's; NULL none
+                                   uint16_t packet_id);                  // the caller's; NULL none
+void session_put_spread(struct session *session, struct spread *spread); // back again
 bool session_restore_spread(struct session *session, uint16_t packet_id,
                             uint64_t target);                           // at start
 bool session_incoming_end(struct session *session, uint16_t packet_id); // PUBREL; was it there?

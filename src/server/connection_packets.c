@@ -93,11 +93,27 @@ static enum bud_reason check_abilities(const struct connection *connection,
     return BUD_SUCCESS;
 }
 
+static struct message *try_new_message(struct connection *connection, struct message_source *source,
+                                       struct buffer *storage)
+{
+    struct budget *budget = &connection->worker->server->budget;
+    if (storage == NULL)
+        return message_try_new(budget, source);
+    source->storage = storage->data;
+    source->storage_size = storage->capacity;
+    budget_give(budget, storage->capacity); // the message counts the block from here on
+    struct message *message = message_try_new(budget, source);
+    if (message == NULL)
+        budget_take_anyway(budget, storage->capacity);
+    else
+        *storage = (struct buffer){0};
+    return message;
+}
+
 static struct message *make_message(struct connection *connection,
                                     const struct packet_publish *publish, struct bytes topic,
                                     struct buffer *storage)
 {
-    struct budget *budget = &connection->worker->server->budget;
     struct message_source source = {
         .topic = topic,
         .payload = publish->payload,
@@ -107,23 +123,18 @@ static struct message *make_message(struct connection *connection,
         .publisher = connection->session->number,
         .now_ms = connection->worker->now_ms,
     };
-    const struct session *session = connection->session;
+    struct session *session = connection->session;
     if (publish->qos == 2 && session->stored) {
-        source.spread = session_take_spread(connection->session, publish->packet_id);
+        source.spread = session_take_spread(session, publish->packet_id);
         if (session->router->spreads_over_workers)
             source.packet_id = publish->packet_id;
     }
     // A topic that came by alias is not in the block, so that message is copied.
-    if (storage == NULL || topic.data != publish->topic.data)
-        return message_try_new(budget, &source);
-    source.storage = storage->data;
-    source.storage_size = storage->capacity;
-    budget_give(budget, storage->capacity); // the message counts the block from here on
-    struct message *message = message_try_new(budget, &source);
-    if (message == NULL)
-        budget_take_anyway(budget, storage->capacity);
-    else
-        *storage = (struct buffer){0};
+    if (topic.data != publish->topic.data)
+        storage = NULL;
+    struct message *message = try_new_message(connection, &source, storage);
+    if (message == NULL && source.spread != NULL)
+        session_put_spread(session, source.spread); // the client will try again
     return message;
 }
 
