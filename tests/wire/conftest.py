@@ -17,6 +17,7 @@ import pytest
 
 import client as client_module
 from server import Broker
+from watcher import Watcher
 
 VERSIONS = {3: "3.1", 4: "3.1.1", 5: "5.0"}
 
@@ -109,3 +110,12 @@ def connect(request, new_id):
     yield make
     for one in clients:
         one.abort()
+
+
+@pytest.fixture
+def start(fresh_broker, connect):
+    """start("--option", value, ...): a broker, its port, and a watcher of its counters."""
+    def make(*options, **keywords):
+        broker = fresh_broker("--sys-interval", "1", *options, **keywords)
+        return broker, broker.port, Watcher(connect(5, "watcher", port=broker.port))
+    return make
