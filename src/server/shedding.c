@@ -83,7 +83,12 @@ static void shed_one(struct worker *worker)
     log_number(&line, "memory_used", (uint64_t)budget_used(&worker->server->budget));
     log_end(&line);
     counter_add(&worker->counters, COUNTER_SHED_CLOSED, 1);
-    connection_drop(connection, BUD_QUOTA_EXCEEDED, "closed to make room (memory_limit)");
+    // Who still reads is told; what waits for one who does not is the memory that is wanted.
+    const char *why = "closed to make room (memory_limit)";
+    if (connection->state == CONNECTION_OPEN && waiting_bytes(connection) == 0)
+        connection_end(connection, BUD_QUOTA_EXCEEDED, why);
+    else
+        connection_drop(connection, BUD_QUOTA_EXCEEDED, why);
 }
 
 static void say_memory_is_short(struct worker *worker, int64_t used)
