@@ -27,6 +27,7 @@ test: ## everything that must be true; a step of it: tools/test wire
 	@tools/test
 
 bench: build ## how fast it is on this machine
+	@cmake --build --preset release --target bench_load bench_durable bench_floor
 	@bench/run
 
 fuzz: ## each fuzz target for a minute; FUZZ_SECONDS=600 for longer

@@ -64,7 +64,7 @@ static int ask(int fd, const uint8_t *request, size_t size, uint8_t *answer, siz
     return received == (ssize_t)answer_size ? 0 : -ECONNRESET;
 }
 
-int link_open(struct link *link, uint16_t port, const char *client_id)
+static int open_as(struct link *link, uint16_t port, const char *client_id, int clean_session)
 {
     uint8_t packet[WIRE_SMALL_MAX];
     uint8_t answer[4];
@@ -72,10 +72,21 @@ int link_open(struct link *link, uint16_t port, const char *client_id)
     link->fd = dial(port);
     if (link->fd < 0)
         return link->fd;
-    int error = ask(link->fd, packet, wire_put_connect(packet, client_id), answer, sizeof answer);
+    size_t size = wire_put_connect(packet, client_id, clean_session);
+    int error = ask(link->fd, packet, size, answer, sizeof answer);
     if (!error && (answer[0] != WIRE_CONNACK || answer[3] != 0))
         error = -EPROTO;
     return error;
+}
+
+int link_open(struct link *link, uint16_t port, const char *client_id)
+{
+    return open_as(link, port, client_id, 1);
+}
+
+int link_open_kept(struct link *link, uint16_t port, const char *client_id)
+{
+    return open_as(link, port, client_id, 0);
 }
 
 int link_subscribe(struct link *link, const char *topic, uint8_t qos)
@@ -96,6 +107,18 @@ int link_ping(struct link *link)
     if (!error && answer[0] != WIRE_PINGRESP)
         error = -EPROTO;
     return error;
+}
+
+// Sent, and the broker has closed: it is done with all that the goodbye brings.
+int link_disconnect(struct link *link)
+{
+    uint8_t none;
+    if (send(link->fd, (const uint8_t[]){WIRE_DISCONNECT, 0}, 2, MSG_NOSIGNAL) != 2)
+        return -EPIPE;
+    ssize_t received = recv(link->fd, &none, 1, 0);
+    if (received < 0)
+        return -errno;
+    return received == 0 ? 0 : -EPROTO;
 }
 
 int link_run(struct link *link, int epoll, void *owner)

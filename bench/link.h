@@ -27,8 +27,10 @@ struct link {
 
 // All return 0 or -errno; -EPROTO when the answer is not the one expected, -EAGAIN when none came.
 int link_open(struct link *link, uint16_t port, const char *client_id);
+int link_open_kept(struct link *link, uint16_t port, const char *client_id); // a session that stays
 int link_subscribe(struct link *link, const char *topic, uint8_t qos);
 int link_ping(struct link *link);
+int link_disconnect(struct link *link); // and waits for the broker to close; then link_close
 int link_run(struct link *link, int epoll, void *owner);
 void link_close(struct link *link);
 

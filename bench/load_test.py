@@ -1,20 +1,24 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: MIT
-"""Does bench_load notice a broker that errs? load_test.py BENCH_LOAD BENCH_FLOOR
+"""Do bench_load and bench_durable notice a broker that errs?
+
+load_test.py BENCH_LOAD BENCH_DURABLE BENCH_FLOOR
 
 The floor is the broker that does everything right. The other one is Scoundrel below: a few threads
 of Python that forward QoS 0 and 1 between the clients of one run and err in one chosen way.
 """
 import json
+import os
 import re
 import socket
 import struct
 import subprocess
 import sys
+import tempfile
 import threading
 import unittest
 
-LOAD = FLOOR = None
+LOAD = DURABLE = FLOOR = None
 SECONDS_MAX = 60
 SMALL = ["--groups", "2", "--batch", "2", "--window", "10", "--milliseconds", "300",
          "--warm-up", "20"]
@@ -24,6 +28,14 @@ def run_load(port, *arguments):
     """(exit status, the parsed line or None, standard error)"""
     done = subprocess.run([LOAD, "--port", str(port), *SMALL, *arguments], capture_output=True,
                           text=True, check=False, timeout=SECONDS_MAX)
+    return done.returncode, json.loads(done.stdout) if done.stdout else None, done.stderr
+
+
+def run_durable(port, pid, *arguments):
+    with tempfile.TemporaryDirectory() as directory:
+        done = subprocess.run([DURABLE, "--port", str(port), "--pid", str(pid), "--directory",
+                               directory, "--milliseconds", "60", "--slice", "20", *arguments],
+                              capture_output=True, text=True, check=False, timeout=SECONDS_MAX)
     return done.returncode, json.loads(done.stdout) if done.stdout else None, done.stderr
 
 
@@ -128,6 +140,29 @@ class FloorTest(unittest.TestCase):
         self.assertGreaterEqual(line["rss_after"], line["rss_before"])
 
 
+    def expect_acknowledged(self, *arguments):
+        status, line, errors = run_durable(self.port, self.floor.pid, *arguments)
+        self.assertEqual((status, errors), (0, ""))
+        self.assertGreater(line["acknowledged"], 0)
+        self.assertLessEqual(line["ack_p50_us"], line["ack_p99_us"])
+        return line
+
+    def test_durable_publishes_to_a_subscriber_that_is_away(self):
+        line = self.expect_acknowledged()
+        self.assertEqual(line["delivered"], 0)
+        self.assertGreater(line["barriers"], 0)
+        self.assertLessEqual(line["barrier_p50_us"], line["barrier_p99_us"])
+
+    def test_durable_publishes_to_one_that_is_there(self):
+        line = self.expect_acknowledged("--publishers", "5", "--window", "7", "--online", "1")
+        self.assertEqual(line["delivered"], line["acknowledged"])
+
+    def test_a_number_of_messages_to_queue(self):
+        line = self.expect_acknowledged("--messages", "1000", "--publishers", "3", "--window", "4")
+        self.assertEqual((line["acknowledged"], line["barriers"]), (1000, 0))
+        self.assertGreater(line["rss_after"], 0)
+
+
 class ScoundrelTest(unittest.TestCase):
     def run_with(self, vice, *arguments):
         with Scoundrel(vice) as broker:
@@ -177,6 +212,13 @@ class ScoundrelTest(unittest.TestCase):
     def test_a_refused_connection_ends_the_run(self):
         self.expect_breaking_off("refuse")
 
+    def test_durable_ends_with_a_closed_connection(self):
+        with Scoundrel("hang up") as broker:
+            status, line, errors = run_durable(broker.port, os.getpid(), "--online", "1",
+                                               "--payload", "20")
+        self.assertEqual((status, line), (1, None))
+        self.assertIn("bench_durable: ", errors)
+
 
 class ArgumentTest(unittest.TestCase):
     def test_nonsense_is_refused(self):
@@ -187,8 +229,17 @@ class ArgumentTest(unittest.TestCase):
                 self.assertEqual((status, line), (2, None))
                 self.assertIn("bench_load --port", errors)
 
+    def test_durable_refuses_nonsense(self):
+        for arguments in (["--window", "0"], ["--window", "1001"], ["--publishers", "x"],
+                          ["--directory"], ["more"]):
+            with self.subTest(arguments=arguments):
+                status, line, errors = run_durable(1, 1, *arguments)
+                self.assertEqual((status, line), (2, None))
+                self.assertIn("bench_durable --port", errors)
+
 
 if __name__ == "__main__":
     FLOOR = sys.argv.pop()
+    DURABLE = sys.argv.pop()
     LOAD = sys.argv.pop()
     unittest.main()

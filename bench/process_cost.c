@@ -39,20 +39,21 @@ int process_cpu_ns(pid_t pid, uint64_t *ret_ns)
     return 0;
 }
 
-static int read_rss(const char *path, const char *format, uint64_t *ret_bytes)
+// The first number that follows `format`'s text in the file, times `unit`.
+static int read_number(const char *path, const char *format, uint64_t unit, uint64_t *ret_bytes)
 {
     FILE *file = fopen(path, "re");
     if (!file)
         return -errno;
     char line[256];
-    unsigned long kilobytes;
+    unsigned long number;
     int found = 0;
     while (!found && fgets(line, sizeof line, file))
-        found = sscanf(line, format, &kilobytes) == 1;
+        found = sscanf(line, format, &number) == 1;
     fclose(file);
     if (!found)
         return -ENODATA;
-    *ret_bytes = (uint64_t)kilobytes * 1024;
+    *ret_bytes = (uint64_t)number * unit;
     return 0;
 }
 
@@ -60,8 +61,15 @@ int process_rss_bytes(pid_t pid, uint64_t *ret_bytes)
 {
     char path[64];
     snprintf(path, sizeof path, "/proc/%d/smaps_rollup", (int)pid);
-    if (read_rss(path, "Rss: %lu kB", ret_bytes) == 0)
+    if (read_number(path, "Rss: %lu kB", 1024, ret_bytes) == 0)
         return 0;
     snprintf(path, sizeof path, "/proc/%d/status", (int)pid);
-    return read_rss(path, "VmRSS: %lu kB", ret_bytes);
+    return read_number(path, "VmRSS: %lu kB", 1024, ret_bytes);
+}
+
+int process_written_bytes(pid_t pid, uint64_t *ret_bytes)
+{
+    char path[64];
+    snprintf(path, sizeof path, "/proc/%d/io", (int)pid);
+    return read_number(path, "write_bytes: %lu", 1, ret_bytes);
 }

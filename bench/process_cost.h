@@ -11,6 +11,8 @@
 // 0 or -errno.
 int process_cpu_ns(pid_t pid, uint64_t *ret_ns);
 int process_rss_bytes(pid_t pid, uint64_t *ret_bytes);
+int process_written_bytes(pid_t pid,
+                          uint64_t *ret_bytes); // pages made dirty, on their way to a disk
 
 uint64_t own_cpu_ns(void);
 uint64_t monotonic_ns(void);

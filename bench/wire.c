@@ -72,9 +72,10 @@ static size_t put_header(uint8_t *out, uint8_t first, size_t remaining)
     return size;
 }
 
-size_t wire_put_connect(uint8_t *out, const char *client_id)
+size_t wire_put_connect(uint8_t *out, const char *client_id, int clean_session)
 {
-    static const uint8_t fixed[] = {0, 4, 'M', 'Q', 'T', 'T', 4, 2, 2, 88}; // clean session, 600 s
+    uint8_t flags = clean_session ? 2 : 0;
+    const uint8_t fixed[] = {0, 4, 'M', 'Q', 'T', 'T', 4, flags, 2, 88}; // keep alive 600 s
     size_t size = put_header(out, WIRE_CONNECT, sizeof fixed + 2 + strlen(client_id));
     memcpy(out + size, fixed, sizeof fixed);
     size += sizeof fixed;

@@ -50,7 +50,7 @@ int wire_publish_view(const uint8_t *packet, const struct wire_frame *frame,
                       struct wire_publish *ret_publish);
 
 // Each returns the number of bytes written. Names are at most WIRE_NAME_MAX characters.
-size_t wire_put_connect(uint8_t *out, const char *client_id);
+size_t wire_put_connect(uint8_t *out, const char *client_id, int clean_session);
 size_t wire_put_subscribe(uint8_t *out, uint16_t packet_id, const char *topic, uint8_t qos);
 size_t wire_put_ack(uint8_t *out, uint8_t type, uint16_t packet_id);
 
