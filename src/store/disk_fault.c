@@ -188,7 +188,7 @@ static struct file *make_file(struct disk_fault *disk, const char *path)
             add_entry(disk, file, path);
         return file;
     }
-    ASSERT(!"too many files");
+    ASSERT(false); // too many files
     return NULL;
 }
 
