@@ -172,6 +172,9 @@ static void note_waiting(struct server *server, struct store *store)
         struct session *session;
         while ((session = map_next(&worker->sessions, &position)) != NULL) {
             session->waiting_count = store_waiting(store, session->number);
+            uint64_t last = store_waiting_last(store, session->number);
+            if (session->last_number < last)
+                session->last_number = last; // or new ones would take their places
             counter_add(&worker->counters, COUNTER_QUEUED_MESSAGES, session->waiting_count);
         }
     }
