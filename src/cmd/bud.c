@@ -11,6 +11,7 @@ static const struct command commands[] = {
     {"serve", cmd_serve, "the broker"},
     {"pub", cmd_pub, "send a message"},
     {"sub", cmd_sub, "print messages as they come"},
+    {"store", cmd_store, "look into what the broker keeps: check, dump, backup, compact"},
 };
 
 #define COMMAND_COUNT (sizeof(commands) / sizeof(commands[0]))

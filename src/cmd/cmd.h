@@ -16,5 +16,6 @@ struct command {
 int cmd_serve(int argc, char **argv);
 int cmd_pub(int argc, char **argv);
 int cmd_sub(int argc, char **argv);
+int cmd_store(int argc, char **argv);
 
 #endif

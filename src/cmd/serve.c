@@ -2,6 +2,7 @@
 // `bud serve`: the broker. Needs no file and no flag; says what it listens on, for whom, and what
 // to type next. Every option of server/options.h is a flag here.
 #include "cmd/cmd.h"
+#include "cmd/data_directory.h"
 #include "cmd/suggestion.h"
 #include "edge/sys_topics.h"
 #include "os/file.h"
@@ -183,23 +184,10 @@ static void say_started(struct server *server)
             flag, flag);
 }
 
-// Where the store is when nobody says: the system's place for root, the user's own for anybody
-// else.
 static bool choose_data(struct options *options)
 {
-    const char *state = getenv("XDG_STATE_HOME"), *home = getenv("HOME");
-    int size;
-    if (options->data[0] != 0 || options->persistence == 0)
-        return true;
-    if (process_is_root())
-        size = snprintf(options->data, sizeof(options->data), "/var/lib/bud");
-    else if (state != NULL && state[0] == '/')
-        size = snprintf(options->data, sizeof(options->data), "%s/bud", state);
-    else if (home != NULL)
-        size = snprintf(options->data, sizeof(options->data), "%s/.local/state/bud", home);
-    else
-        return false;
-    return (size_t)size < sizeof(options->data);
+    return options->data[0] != 0 || options->persistence == 0 ||
+           data_directory_default(options->data, sizeof(options->data));
 }
 
 static int run(struct options *options)

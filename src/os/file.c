@@ -72,6 +72,38 @@ void file_unlock(int descriptor)
         (void)close(descriptor);
 }
 
+int file_open_lock(const char *path)
+{
+    int descriptor = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+    return descriptor < 0 ? -errno : descriptor;
+}
+
+bool file_try_alone(int descriptor)
+{
+    return descriptor >= 0 && flock(descriptor, LOCK_EX | LOCK_NB) == 0;
+}
+
+int file_wait_shared(int descriptor)
+{
+    while (flock(descriptor, LOCK_SH) < 0)
+        if (errno != EINTR)
+            return -errno;
+    return 0;
+}
+
+void file_leave(int descriptor)
+{
+    (void)flock(descriptor, LOCK_UN);
+}
+
+int64_t file_modified_ns(const char *path)
+{
+    struct stat status;
+    if (stat(path, &status) < 0)
+        return -errno;
+    return (int64_t)status.st_mtim.tv_sec * 1000000000 + status.st_mtim.tv_nsec;
+}
+
 int file_reserve(const char *path, uint64_t size)
 {
     int descriptor = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
@@ -101,6 +133,16 @@ int file_remove(const char *path)
 int file_rename(const char *from, const char *to)
 {
     return rename(from, to) == 0 ? 0 : -errno;
+}
+
+int file_sync(const char *path)
+{
+    int descriptor = open(path, O_RDWR | O_CLOEXEC);
+    if (descriptor < 0)
+        return -errno;
+    int result = fsync(descriptor) == 0 ? 0 : -errno;
+    (void)close(descriptor);
+    return result;
 }
 
 int file_sync_directory(const char *path)

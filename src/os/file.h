@@ -16,10 +16,19 @@ int64_t file_size(const char *path); // -errno if it cannot be told
 int file_lock(const char *path);
 void file_unlock(int descriptor);
 
+// A lock that is taken for short, by readers together or by a writer alone. Opening makes the file.
+int file_open_lock(const char *path); // descriptor, closed by file_unlock
+bool file_try_alone(int descriptor);
+int file_wait_shared(int descriptor); // waits
+void file_leave(int descriptor);      // lets the lock go, and keeps the descriptor
+
+int64_t file_modified_ns(const char *path); // -errno if it cannot be told
+
 int file_reserve(const char *path, uint64_t size); // makes it with its blocks really allocated
 int file_make(const char *path);                   // empty; fine if it is there
 int file_remove(const char *path);                 // fine if it is not there
 int file_rename(const char *from, const char *to);
+int file_sync(const char *path);
 int file_sync_directory(const char *path);
 int file_append(const char *path, const void *data, uint64_t size); // made if missing
 

@@ -50,7 +50,7 @@ static uint32_t page_check(const uint8_t *page, uint32_t number)
 
 // The page's number stands beside its checksum: a page written in another's place is told from one
 // that is damaged.
-static void seal_page(uint8_t *page, uint32_t number)
+void disk_seal_page(uint8_t page[DISK_PAGE_SIZE], uint32_t number)
 {
     uint32_t check = page_check(page, number);
     memcpy(page + DISK_PAGE_SIZE - DISK_RESERVED, &check, 4);
@@ -207,7 +207,7 @@ static int on_write(sqlite3_file *base, const void *memory, int size, sqlite3_in
     if (file->kind == FILE_MAIN) {
         ASSERT(size == DISK_PAGE_SIZE && offset % DISK_PAGE_SIZE == 0);
         memcpy(disk->page, memory, DISK_PAGE_SIZE);
-        seal_page(disk->page, (uint32_t)(offset / DISK_PAGE_SIZE) + 1);
+        disk_seal_page(disk->page, (uint32_t)(offset / DISK_PAGE_SIZE) + 1);
         memory = disk->page;
     }
     int result = lower_file(file)->pMethods->xWrite(lower_file(file), memory, size, offset);

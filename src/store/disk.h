@@ -47,6 +47,7 @@ bool disk_take_full(struct disk *disk);  // has a write found no space since thi
 struct disk_numbers disk_numbers(const struct disk *disk);
 
 // Is this whole page, as it stands in the main file, the one with this number (from 1)?
+void disk_seal_page(uint8_t page[DISK_PAGE_SIZE], uint32_t number);
 bool disk_page_fits(const uint8_t page[DISK_PAGE_SIZE], uint32_t number);
 
 #endif

@@ -24,6 +24,7 @@ struct pages {
     sqlite3_file *main, *log; // NULL: not there
     const char *main_name, *log_name;
     uint64_t main_size, log_size;
+    uint8_t *log_copy; // NULL: the log is read where it is
     struct pages_survey survey;
     struct log_page *log_pages; // committed, in order of the number, each once
     size_t log_page_count, log_page_capacity;
@@ -75,6 +76,31 @@ static int read_at(sqlite3_file *file, void *memory, size_t size, uint64_t offse
     return result == SQLITE_OK || result == SQLITE_IOERR_SHORT_READ ? 0 : -EIO;
 }
 
+static int read_log(const struct pages *pages, void *memory, size_t size, uint64_t offset)
+{
+    if (pages->log_copy == NULL)
+        return read_at(pages->log, memory, size, offset);
+    memcpy(memory, pages->log_copy + offset, size); // within: whoever asks knows log_size
+    return 0;
+}
+
+// A log that is begun anew while it is copied is copied again.
+static int copy_log(struct pages *pages)
+{
+    uint8_t head[DISK_WAL_HEADER];
+    pages->log_copy = memory_try_new((size_t)pages->log_size + 1);
+    if (pages->log_copy == NULL)
+        return -ENOMEM;
+    for (;;) {
+        int result = read_at(pages->log, pages->log_copy, (size_t)pages->log_size, 0);
+        if (result == 0)
+            result = read_at(pages->log, head, sizeof(head), 0);
+        if (result < 0 || pages->log_size < sizeof(head) ||
+            memcmp(head, pages->log_copy, sizeof(head)) == 0)
+            return result;
+    }
+}
+
 struct log_sum {
     uint32_t first, second;
     bool big_endian;
@@ -103,7 +129,7 @@ static bool log_sum_is(const struct log_sum *sum, const uint8_t *at)
 static bool take_log_header(struct pages *pages, struct log_sum *ret_sum)
 {
     uint8_t header[DISK_WAL_HEADER];
-    if (pages->log_size < sizeof(header) || read_at(pages->log, header, sizeof(header), 0) < 0)
+    if (pages->log_size < sizeof(header) || read_log(pages, header, sizeof(header), 0) < 0)
         return false;
     uint32_t magic = pages_number(header, 4);
     *ret_sum = (struct log_sum){.big_endian = (magic & 1) != 0};
@@ -168,7 +194,7 @@ static int read_frames(struct pages *pages, struct log_sum sum)
     bool good = true;
     pages->survey.log_end = offset;
     for (; offset + DISK_FRAME_SIZE <= pages->log_size; offset += DISK_FRAME_SIZE) {
-        int result = read_at(pages->log, frame, DISK_FRAME_SIZE, offset);
+        int result = read_log(pages, frame, DISK_FRAME_SIZE, offset);
         if (result < 0)
             return result;
         bool present = is_of_this_round(pages, frame);
@@ -209,7 +235,7 @@ static void count_pages(struct pages *pages)
     pages->survey.main_is_cut = count > in_file;
 }
 
-int pages_open(sqlite3_vfs *vfs, const char *path, struct pages **ret_pages)
+int pages_open(sqlite3_vfs *vfs, const char *path, bool live, struct pages **ret_pages)
 {
     struct pages *pages = memory_new(sizeof(*pages));
     char log_path[4200];
@@ -225,6 +251,8 @@ int pages_open(sqlite3_vfs *vfs, const char *path, struct pages **ret_pages)
     pages->survey.has_main = pages->main != NULL;
     pages->survey.has_log = pages->log != NULL;
     struct log_sum sum;
+    if (result == 0 && pages->log != NULL && live)
+        result = copy_log(pages);
     if (result == 0 && pages->log != NULL) {
         pages->survey.log_is_foreign = !take_log_header(pages, &sum);
         if (!pages->survey.log_is_foreign)
@@ -248,6 +276,7 @@ void pages_close(struct pages *pages)
     sqlite3_free_filename((char *)(uintptr_t)pages->main_name);
     sqlite3_free_filename((char *)(uintptr_t)pages->log_name);
     memory_free(pages->log_pages);
+    memory_free(pages->log_copy);
     memory_free(pages);
 }
 
@@ -291,7 +320,7 @@ int pages_get(struct pages *pages, uint32_t number, uint8_t page[DISK_PAGE_SIZE]
         return -ENOENT;
     const struct log_page *in_log = find_log_page(pages, number);
     if (in_log != NULL)
-        return read_at(pages->log, page, DISK_PAGE_SIZE, in_log->offset);
+        return read_log(pages, page, DISK_PAGE_SIZE, in_log->offset);
     if ((uint64_t)number * DISK_PAGE_SIZE > pages->main_size)
         return -EBADMSG;
     if (number - pages->chunk_first >= pages->chunk_count) {
@@ -302,6 +331,14 @@ int pages_get(struct pages *pages, uint32_t number, uint8_t page[DISK_PAGE_SIZE]
     memcpy(page, pages->chunk + (size_t)(number - pages->chunk_first) * DISK_PAGE_SIZE,
            DISK_PAGE_SIZE);
     return disk_page_fits(page, number) ? 0 : -EBADMSG;
+}
+
+int pages_get_sealed(struct pages *pages, uint32_t number, uint8_t page[DISK_PAGE_SIZE])
+{
+    int result = pages_get(pages, number, page);
+    if (result == 0)
+        disk_seal_page(page, number);
+    return result;
 }
 
 static bool mark(const struct pages *pages, uint8_t *bits, uint32_t number)

@@ -19,13 +19,17 @@ struct pages_survey {
     uint32_t log_salt[2];
 };
 
-// 0 or -errno. Missing files are fine.
-int pages_open(sqlite3_vfs *vfs, const char *path, struct pages **ret_pages);
+// 0 or -errno. Missing files are fine. `live`: a broker writes to the log meanwhile (the main file
+// is held still by the lock STORE_READING), so the log is taken as it is now.
+int pages_open(sqlite3_vfs *vfs, const char *path, bool live, struct pages **ret_pages);
 void pages_close(struct pages *pages); // NULL is fine
 const struct pages_survey *pages_survey(const struct pages *pages);
 
 // 0, -EBADMSG damaged, -ENOENT there is no such page, or another -errno.
 int pages_get(struct pages *pages, uint32_t number, uint8_t page[DISK_PAGE_SIZE]);
+
+// As pages_get, and sealed for the main file wherever it came from.
+int pages_get_sealed(struct pages *pages, uint32_t number, uint8_t page[DISK_PAGE_SIZE]);
 
 // Looks at every page. How many are damaged; *ret_first the first of them. A free page holds
 // nothing, and may never have been written.

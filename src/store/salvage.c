@@ -45,7 +45,7 @@ static bool new_is_whole(const struct store *store)
     uint8_t page[DISK_PAGE_SIZE];
     uint32_t first;
     struct pages *pages;
-    if (pages_open(disk_lower(store->disk), path_with(store, NEW_SUFFIX).text, &pages) < 0)
+    if (pages_open(disk_lower(store->disk), path_with(store, NEW_SUFFIX).text, false, &pages) < 0)
         return false;
     bool whole = pages_survey(pages)->has_main && !pages_survey(pages)->main_is_cut &&
                  !pages_survey(pages)->has_log && pages_get(pages, 1, page) == 0 &&
@@ -101,6 +101,7 @@ static int open_fresh(struct store *store, struct store **ret_fresh)
             return result;
     }
     struct store *fresh = memory_new(sizeof(*fresh));
+    fresh->lock = fresh->reading = -1;
     fresh->options = store->options;
     fresh->disk = store->disk;
     fresh->reserve = store->reserve;

@@ -167,7 +167,7 @@ static int look_through(struct store *store, char *error)
     struct pages *pages;
     int result = salvage_finish(store);
     if (result == 0)
-        result = pages_open(disk_lower(store->disk), store->path, &pages);
+        result = pages_open(disk_lower(store->disk), store->path, false, &pages);
     if (result < 0)
         return result;
     const struct pages_survey *survey = pages_survey(pages);
@@ -192,7 +192,7 @@ static int salvage_once_more(struct store *store)
     struct pages *pages;
     close_database(store);
     store->error = 0;
-    int result = pages_open(disk_lower(store->disk), store->path, &pages);
+    int result = pages_open(disk_lower(store->disk), store->path, false, &pages);
     if (result == 0) {
         result = salvage_run(store, pages, 0);
         pages_close(pages);
@@ -224,6 +224,8 @@ static int open_directory(struct store *store, char *error)
         return refuse(error, -EWOULDBLOCK, "another bud uses %s", store->directory);
     if (store->lock < 0)
         return refuse(error, store->lock, "cannot lock %s: %s", lock, strerror(-store->lock));
+    (void)snprintf(lock, sizeof(lock), "%.4000s/" STORE_READING, store->directory);
+    store->reading = file_open_lock(lock); // without it, readers are only not waited for
     return 0;
 }
 
@@ -241,6 +243,7 @@ static void let_go(struct store *store)
     memory_free(store->after);
     memory_free(store->sweeps);
     file_unlock(store->lock);
+    file_unlock(store->reading);
     memory_free(store);
 }
 
@@ -250,7 +253,7 @@ int store_open(const struct store_options *options, struct store **ret_store, ch
     error[0] = '\0';
     struct store *store = memory_new(sizeof(*store));
     store->options = *options;
-    store->lock = -1;
+    store->lock = store->reading = -1;
     (void)snprintf(store->directory, sizeof(store->directory), "%.4000s", options->directory);
     (void)snprintf(store->path, sizeof(store->path), "%.4000s/" STORE_FILE, options->directory);
     map_init(&store->waiting, (struct hash_key){0}, store_waiting_key);

@@ -11,6 +11,7 @@
 
 #define STORE_PATH_MAX 4096
 #define STORE_FILE "store.db"
+#define STORE_READING "reading" // a lock
 
 struct quarantine;
 struct reserve;
@@ -58,6 +59,7 @@ struct store {
     char directory[STORE_PATH_MAX];
     char path[STORE_PATH_MAX]; // of the main file
     int lock;                  // file descriptor
+    int reading;               // likewise: held by who reads the files of a running store
     struct disk *disk;
     sqlite3 *database;
     sqlite3_stmt *put[TABLE_COUNT], *get[TABLE_COUNT], *drop[TABLE_COUNT];

@@ -2,6 +2,7 @@
 // Groups of records on their way into one transaction.
 #include "store/store_private.h"
 
+#include "os/file.h"
 #include "store/reserve.h"
 #include "store/tombstones.h"
 
@@ -9,6 +10,7 @@
 
 #define LOG_PAGES_MAX 1000 // the write-ahead log is copied into the main file beyond that
 #define DOOMED_AT_ONCE 1000
+#define READER_PATIENCE 64 // how many times as long the log may get while somebody reads
 
 // The moment of a change on both clocks.
 struct moment {
@@ -283,7 +285,13 @@ static int apply(struct store *store, const struct record *record, struct moment
 int store_checkpoint(struct store *store)
 {
     uint32_t pages_max = store->options.log_pages_max;
-    if (store->log_pages < (int)(pages_max == 0 ? LOG_PAGES_MAX : pages_max))
+    if (pages_max == 0)
+        pages_max = LOG_PAGES_MAX;
+    if (store->log_pages < (int)pages_max)
+        return 0;
+    // Somebody reads the main file (bud store): it stays as it is for a while, but not for ever.
+    bool alone = file_try_alone(store->reading);
+    if (!alone && store->log_pages / READER_PATIENCE < (int)pages_max)
         return 0;
     int in_log = 0, copied = 0;
     int result = sqlite3_wal_checkpoint_v2(store->database, NULL, SQLITE_CHECKPOINT_PASSIVE,
@@ -293,6 +301,8 @@ int store_checkpoint(struct store *store)
         store->log_pages = 0;
         disk_log_copied(store->disk);
     }
+    if (alone)
+        file_leave(store->reading);
     return result == -ENOSPC ? 0 : result;
 }
 

@@ -260,8 +260,9 @@ static int give_page(struct tree_walk *walk, const struct page_view *view, enum 
     int result = 0;
     if (interior)
         push(stack, pages_number(view->head + 8, 4));
-    for (unsigned i = view->cell_count; result == 0 && i-- > 0;) {
-        struct cursor cell = cell_at(view, i);
+    for (unsigned i = 0; result == 0 && i < view->cell_count; i++) {
+        // The child that was pushed last is walked first.
+        struct cursor cell = cell_at(view, interior ? view->cell_count - 1 - i : i);
         if (interior && cell.end - cell.at >= 4) {
             push(stack, pages_number(cell.at, 4));
             cell.at += 4;
