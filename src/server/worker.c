@@ -73,11 +73,22 @@ void worker_post(struct worker *worker, uint32_t to, struct post *post)
     post_chain_add(&worker->outgoing[to], post);
 }
 
+// A post for this message. A durable broker that cannot hand it on must not let its acknowledgement
+// out: it stops, as it does when the disk fails. One that keeps nothing counts it as lost.
+static struct post *try_post_for(struct worker *worker, const struct message *message,
+                                 uint32_t leaf_count)
+{
+    struct post *post = worker_try_post(worker, leaf_count);
+    if (post == NULL && message->qos > 0 && worker->journal.keeps)
+        writer_fail("no memory to hand a message to another worker");
+    return post;
+}
+
 static void post_message(void *context, uint32_t to, struct message *message, struct leaf **leaves,
                          uint32_t count)
 {
     struct worker *worker = context;
-    struct post *post = worker_try_post(worker, count);
+    struct post *post = try_post_for(worker, message, count);
     if (post == NULL)
         return;
     if (message->qos > 0)
@@ -94,7 +105,7 @@ static void post_member(void *context, uint32_t to, struct message *message,
                         struct share_member *member)
 {
     struct worker *worker = context;
-    struct post *post = worker_try_post(worker, 0);
+    struct post *post = try_post_for(worker, message, 0);
     if (post == NULL) { // it will not be busy with this one
         atomic_fetch_sub_explicit(&member->in_flight, 1, memory_order_relaxed);
         return;
