@@ -426,12 +426,14 @@ static bool put_message(struct connection *connection, const struct session_outg
 
 // A QoS 2 message to a stored session waits until its identifier is on the disk, and what was to
 // follow it keeps its place.
-static bool must_wait(struct connection *connection, const struct delivery *delivery)
+static void hold_message(struct connection *connection, const struct delivery *delivery)
 {
-    const struct journal *journal = &connection->worker->journal;
-    if (delivery->qos == 2 && connection->session->stored)
-        connection->message_ticket = journal->ticket;
-    return connection->message_ticket > journal->durable;
+    if (delivery->qos == 2 && connection->session->stored) {
+        held_begin(connection);
+        connection->message_ticket = connection->worker->journal.ticket;
+    } else {
+        held_begin_behind(connection, connection->message_ticket);
+    }
 }
 
 // Takes one thing from the session into the output. False: there is nothing now.
@@ -449,8 +451,7 @@ static bool gather_one(struct connection *connection)
         return true;
     }
     struct message *message = outgoing.delivery->message;
-    if (must_wait(connection, outgoing.delivery))
-        held_begin(connection);
+    hold_message(connection, outgoing.delivery);
     bool put = put_message(connection, &outgoing);
     held_end(connection);
     if (put) {

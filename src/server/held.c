@@ -58,6 +58,15 @@ void held_begin_if_waiting(struct connection *connection)
         held_begin(connection);
 }
 
+void held_begin_behind(struct connection *connection, uint64_t ticket)
+{
+    struct held *held = connection->held_first;
+    while (held != NULL && held->ticket < ticket)
+        held = held->next;
+    if (held != NULL && held->ticket == ticket)
+        connection->into = &held->output;
+}
+
 void held_end(struct connection *connection)
 {
     connection->into = &connection->output;

@@ -20,6 +20,9 @@ struct held {
 void held_begin(struct connection *connection);
 void held_begin_if_waiting(
     struct connection *connection); // only if something waits already that must go before
+// What is encoded until held_end goes with what waits for that turn, if something does: not before
+// it, and not later either.
+void held_begin_behind(struct connection *connection, uint64_t ticket);
 void held_end(struct connection *connection);
 
 // The journal's `durable` has moved: what waited for it goes to the outputs.
