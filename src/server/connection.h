@@ -68,7 +68,7 @@ struct connection {
     struct connection *next_holding, *previous_holding;
     bool holding;            // in the worker's list of those
     uint64_t message_ticket; // of the last message that waited for the disk
-    bool replaced_stored;    // its CONNECT ended a session that was in the store
+    bool replaced_stored;    // its CONNECT ended a session or a will that was in the store
     bool welcomed;           // CONNACK is in `output` or beyond: other packets may follow
     struct timer timer;      // connect timeout, keep-alive, linger
     struct net_address peer;

@@ -279,12 +279,12 @@ static struct session *take_over(struct connection *connection,
         connection_end(old, BUD_SESSION_TAKEN_OVER, NULL);
         session = worker_find_session(worker, client_id);
     }
+    connection->replaced_stored = session != NULL && (session->stored || session->will_stored);
     if (session != NULL && session->only_for_will) {
         will_forget(session); // it is back in time
         worker_end_session(worker, session);
         return NULL;
     }
-    connection->replaced_stored = session != NULL && session->stored;
     if (session != NULL && connect->clean_start) {
         worker_end_session(worker, session); // [MQTT-3.1.2-4]
         session = NULL;

@@ -68,8 +68,9 @@ static bool take_words_out(const struct connection *connection, const struct wri
 bool connection_send_connack(struct connection *connection, const struct packet_connack *connack)
 {
     // A refusal promises nothing, nor does the welcome of a client that brings and leaves nothing.
+    const struct session *session = connection->session;
     if (!bud_reason_is_error(connack->reason) &&
-        (connection->session->stored || connection->replaced_stored))
+        (session->stored || session->will_stored || connection->replaced_stored))
         held_begin(connection);
     connection->welcomed = connection->into == &connection->output;
     uint8_t *room = try_room(connection, CHUNK_SIZE);
