@@ -33,6 +33,12 @@ if(NOT BUD_MCU)
   add_compile_definitions(_GNU_SOURCE=) # epoll, accept4 and their kind; proto/ uses none of it
 endif()
 
+# Left alone, gcc clears structs by `rep stos`, which takes longer to start (16 ns where it was
+# measured) than a struct takes to clear; every packet clears several.
+if(CMAKE_C_COMPILER_ID STREQUAL GNU AND CMAKE_SYSTEM_PROCESSOR STREQUAL x86_64 AND NOT BUD_MCU)
+  add_compile_options("-mmemset-strategy=vector_loop:512:noalign,libcall:-1:noalign")
+endif()
+
 if(BUD_SANITIZE)
   add_compile_options(-fsanitize=${BUD_SANITIZE} -fno-sanitize-recover=all)
   if(CMAKE_C_COMPILER_ID STREQUAL GNU) # warns of its own checks; without sanitizers it warns of ours
