@@ -356,9 +356,22 @@ static int on_open(sqlite3_vfs *vfs, sqlite3_filename name, sqlite3_file *base, 
     return result;
 }
 
+// SQLite deletes a log when all of it is in the main file.
+static void before_log_goes(struct disk *disk, const char *name)
+{
+    size_t size = strlen(name);
+    if (size < 4 || strcmp(name + size - 4, "-wal") != 0 || disk->marked.end == 0)
+        return;
+    disk->mark = mark_open(disk->lower, name);
+    disk_log_copied(disk);
+    mark_close(disk->mark);
+    disk->mark = NULL;
+}
+
 static int on_delete(sqlite3_vfs *vfs, const char *name, int sync_directory)
 {
     struct disk *disk = vfs->pAppData;
+    before_log_goes(disk, name);
     return disk->lower->xDelete(disk->lower, name, sync_directory);
 }
 

@@ -51,8 +51,16 @@ static struct known_session *find_session(const struct loading *loading, uint64_
     return map_find(&loading->sessions, bytes_make(&number, sizeof(number)));
 }
 
+// A number that stands somewhere is taken, whatever the store's own note of that says.
+static void note_number(struct store *store, uint64_t number)
+{
+    if (number >= store->tally.reserved_session)
+        store->tally.reserved_session = number + 1;
+}
+
 static int know_session(struct loading *loading, uint64_t number, bool is_removal)
 {
+    note_number(loading->store, number);
     struct known_session *known = memory_try_new(sizeof(*known));
     if (known == NULL)
         return -ENOMEM;
@@ -248,6 +256,7 @@ static int count_retained(struct loading *loading, const struct row *row)
 
 static int count_will(struct loading *loading, const struct row *row)
 {
+    note_number(loading->store, (uint64_t)row->values[WILL_SESSION].number);
     want(loading, (uint64_t)row->values[WILL_MESSAGE].number, true);
     return 0;
 }
