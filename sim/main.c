@@ -21,6 +21,7 @@ static int usage(void)
 {
     fputs("usage: bud-sim --seed N           replay one world, with all that happens\n"
           "       bud-sim --shorten N        the shortest script of this seed that fails\n"
+          "       bud-sim --allocations N    this seed with each allocation failing in turn\n"
           "       bud-sim --seeds A..B       run many; prints the first that fails, shortened\n"
           "               [--jobs N]         in so many processes (default: one a core)\n"
           "               [--twice]          each twice: both must leave the same trace\n",
@@ -78,6 +79,19 @@ static int shorten(uint64_t seed)
     return EXIT_FAILED;
 }
 
+static int fail_allocations(uint64_t seed)
+{
+    uint64_t count;
+    char verdict[VERDICT_MAX];
+    if (sweep_allocations(seed, &count, verdict)) {
+        printf("seed %" PRIu64 " bears each of %" PRIu64 " failing allocations\n", seed, count);
+        return EXIT_DONE;
+    }
+    printf("seed %" PRIu64 " FAILED with allocation %" PRIu64 " failing, at %s\n", seed, count,
+           verdict);
+    return EXIT_FAILED;
+}
+
 static int run_many(const struct sweep *sweep)
 {
     uint64_t seed = 0;
@@ -111,6 +125,8 @@ int main(int argc, char **argv)
             return replay(number);
         if (strcmp(option, "--shorten") == 0 && parse_whole(value, &number))
             return shorten(number);
+        if (strcmp(option, "--allocations") == 0 && parse_whole(value, &number))
+            return fail_allocations(number);
         if (strcmp(option, "--seeds") == 0 && parse_range(value, &sweep))
             many = true;
         else if (strcmp(option, "--jobs") == 0 && parse_whole(value, &number) && number > 0 &&

@@ -32,6 +32,7 @@ struct setup {
     uint32_t in_flight_max, queue_messages_max, topic_alias_max; // of the broker
     uint32_t span_ms;                                            // of the script
     bool fails_memory;
+    uint64_t failing_allocation; // this one after the witness came in; 0 none
     struct client_setup clients[CLIENTS_MAX];
 };
 

@@ -173,6 +173,26 @@ static void leave_out(const struct script *from, uint32_t first, uint32_t count,
     memcpy(to->actions + first, from->actions + first + count, rest * sizeof to->actions[0]);
 }
 
+bool sweep_allocations(uint64_t seed, uint64_t *ret_count, char *verdict)
+{
+    static struct script script;
+    struct outcome outcome;
+    char *shared = share(VERDICT_MAX);
+    script_make(seed, &script);
+    world_run(&script, false, &outcome);
+    script.setup.fails_memory = true;
+    bool well = true;
+    uint64_t count = 0;
+    while (well && count < outcome.allocations) {
+        script.setup.failing_allocation = ++count;
+        well = !fails(&script, shared);
+    }
+    *ret_count = count;
+    memcpy(verdict, shared, VERDICT_MAX);
+    ASSERT(munmap(shared, VERDICT_MAX) == 0);
+    return well;
+}
+
 // Tries to do without each piece of `size` actions; true if any could be left out.
 static bool shorten_by(struct script *script, uint32_t size, uint32_t *runs, char *verdict)
 {

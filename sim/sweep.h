@@ -16,6 +16,10 @@ struct sweep {
 // True if all went well; otherwise one of the failing seeds, and what was wrong.
 bool sweep_run(const struct sweep *sweep, uint64_t *ret_seed, char *verdict);
 
+// The same world again and again, each time with another allocation failing. False: which one it
+// does not bear, and what was wrong then.
+bool sweep_allocations(uint64_t seed, uint64_t *ret_count, char *verdict);
+
 // Leaves out whatever the script fails without. `verdict` is what the shortened one fails with.
 void sweep_shorten(struct script *script, char *verdict);
 

@@ -10,6 +10,7 @@ struct outcome {
     char words[512]; // what was violated, when
     uint64_t trace_hash;
     uint64_t messages, deliveries, turns; // to see that something happened
+    uint64_t allocations;                 // that may fail, after the witness came in
 };
 
 // `verbose` prints the broker's log and what the script does, with virtual time.

@@ -1,0 +1,420 @@
+// SPDX-License-Identifier: MIT
+#include "sim/power_life.h"
+
+#include "base/memory.h"
+#include "sim/power_world.h"
+
+#include <stdio.h>
+#include <string.h>
+
+const struct power_workload power_workloads[] = {
+    {.name = "qos1",
+     .workers = 1,
+     .publishers = 2,
+     .subscribers = 4,
+     .qos_min = 1,
+     .qos_max = 1,
+     .steps = 150,
+     .burst = 4,
+     .payload_max = 100,
+     .publishes = 10,
+     .connects = 4,
+     .drops = 2,
+     .goodbyes = 1,
+     .receive_maximum = 20,
+     .stays_offline = true},
+    {.name = "qos2",
+     .workers = 1,
+     .publishers = 2,
+     .subscribers = 4,
+     .qos_min = 2,
+     .qos_max = 2,
+     .steps = 150,
+     .burst = 3,
+     .payload_max = 100,
+     .publishes = 10,
+     .connects = 4,
+     .drops = 2,
+     .goodbyes = 1,
+     .receive_maximum = 10,
+     .stays_offline = true},
+    {.name = "workers",
+     .workers = 4,
+     .publishers = 3,
+     .subscribers = 5,
+     .qos_min = 1,
+     .qos_max = 2,
+     .steps = 150,
+     .burst = 3,
+     .payload_max = 100,
+     .publishes = 10,
+     .connects = 5,
+     .drops = 3,
+     .goodbyes = 1,
+     .receive_maximum = 20,
+     .stays_offline = true},
+    {.name = "subscriptions",
+     .workers = 2,
+     .publishers = 2,
+     .subscribers = 6,
+     .qos_min = 1,
+     .qos_max = 2,
+     .steps = 150,
+     .burst = 1,
+     .payload_max = 50,
+     .publishes = 4,
+     .connects = 4,
+     .drops = 2,
+     .goodbyes = 1,
+     .subscribes = 8,
+     .unsubscribes = 6,
+     .receive_maximum = 20},
+    {.name = "retained",
+     .workers = 2,
+     .publishers = 3,
+     .subscribers = 2,
+     .qos_min = 1,
+     .qos_max = 2,
+     .steps = 150,
+     .burst = 3,
+     .payload_max = 400,
+     .publishes = 12,
+     .connects = 3,
+     .drops = 2,
+     .subscribes = 1,
+     .unsubscribes = 1,
+     .receive_maximum = 20,
+     .retains = true},
+    {.name = "wills",
+     .workers = 2,
+     .publishers = 1,
+     .subscribers = 3,
+     .wills = 6,
+     .qos_min = 1,
+     .qos_max = 2,
+     .steps = 120,
+     .burst = 1,
+     .payload_max = 50,
+     .publishes = 2,
+     .connects = 8,
+     .drops = 5,
+     .goodbyes = 2,
+     .receive_maximum = 20,
+     .stays_offline = true},
+    {.name = "sessions",
+     .workers = 2,
+     .publishers = 2,
+     .subscribers = 6,
+     .qos_min = 1,
+     .qos_max = 2,
+     .steps = 150,
+     .burst = 2,
+     .payload_max = 50,
+     .publishes = 6,
+     .connects = 6,
+     .drops = 3,
+     .goodbyes = 2,
+     .subscribes = 4,
+     .cleans = 3,
+     .receive_maximum = 20},
+    {.name = "large",
+     .workers = 2,
+     .publishers = 2,
+     .subscribers = 3,
+     .qos_min = 1,
+     .qos_max = 2,
+     .steps = 60,
+     .burst = 2,
+     .payload_max = 40000,
+     .publishes = 6,
+     .connects = 3,
+     .drops = 2,
+     .receive_maximum = 5,
+     .stays_offline = true},
+    {.name = "queue",
+     .workers = 1,
+     .publishers = 2,
+     .subscribers = 2,
+     .qos_min = 1,
+     .qos_max = 2,
+     .steps = 260,
+     .burst = 16,
+     .payload_max = 20,
+     .publishes = 20,
+     .connects = 2,
+     .drops = 1,
+     .receive_maximum = 8,
+     .stays_offline = true},
+    {.name = "shared",
+     .workers = 3,
+     .publishers = 2,
+     .subscribers = 4,
+     .qos_min = 1,
+     .qos_max = 2,
+     .steps = 150,
+     .burst = 2,
+     .payload_max = 100,
+     .publishes = 10,
+     .connects = 5,
+     .drops = 3,
+     .goodbyes = 1,
+     .receive_maximum = 10,
+     .shares = true,
+     .stays_offline = true},
+};
+
+const uint32_t power_workload_count = sizeof(power_workloads) / sizeof(power_workloads[0]);
+
+struct cut {
+    struct disk_fault *after;
+    struct power_state *state;
+    int64_t now_ms;
+};
+
+struct cutter {
+    struct power_world *world;
+    struct disk_fault *disk;
+    struct cut cuts[POWER_CUTS_MAX];
+    uint32_t count;
+    uint64_t passed, one_in; // chances, and how many of them are taken
+    uint64_t seed;
+    bool no_barrier;
+};
+
+static void drop_cut(struct cut *cut)
+{
+    disk_fault_free(cut->after);
+    memory_free(cut->state);
+    *cut = (struct cut){0};
+}
+
+// All places are taken: every other one goes, and from now on half as many are added.
+static void thin_out(struct cutter *cutter)
+{
+    for (uint32_t i = 0; i < POWER_CUTS_MAX; i += 2) {
+        drop_cut(&cutter->cuts[i]);
+        cutter->cuts[i / 2] = cutter->cuts[i + 1];
+    }
+    cutter->count = POWER_CUTS_MAX / 2;
+    cutter->one_in *= 2;
+}
+
+static bool was_promised_something(const struct power_state *state)
+{
+    for (uint32_t i = 0; i < POWER_CLIENTS; i++)
+        if (state->sessions[i].acknowledged)
+            return true;
+    return false;
+}
+
+static void take_chance(struct cutter *cutter)
+{
+    static const uint32_t grains[] = {512, 64, 8};
+    // Where nothing was promised, a lying disk can do no harm.
+    if (cutter->no_barrier && !was_promised_something(&cutter->world->state))
+        return;
+    if (cutter->passed++ % cutter->one_in != 0)
+        return;
+    if (cutter->count == POWER_CUTS_MAX)
+        thin_out(cutter);
+    struct cut *cut = &cutter->cuts[cutter->count++];
+    cutter->seed = cutter->seed * UINT64_C(6364136223846793005) + UINT64_C(1442695040888963407);
+    cut->after = disk_fault_cut(cutter->disk, cutter->seed, grains[(cutter->seed >> 40) % 3]);
+    cut->state = memory_new(sizeof(*cut->state));
+    *cut->state = cutter->world->state;
+    cut->now_ms = machine_now_ms();
+}
+
+static void before_operation(void *context, enum disk_fault_operation operation)
+{
+    (void)operation;
+    take_chance(context);
+}
+
+static uint8_t a_qos(const struct power_workload *workload)
+{
+    return (uint8_t)(workload->qos_min + machine_below(workload->qos_max - workload->qos_min + 1u));
+}
+
+static uint8_t a_topic_of(const struct power_workload *workload, uint32_t client)
+{
+    uint8_t topic = (uint8_t)machine_below(POWER_TOPICS);
+    return (uint8_t)(topic - topic % workload->publishers + client) < POWER_TOPICS
+               ? (uint8_t)(topic - topic % workload->publishers + client)
+               : (uint8_t)client;
+}
+
+static void publish_some(struct power_world *world)
+{
+    const struct power_workload *workload = world->workload;
+    uint32_t client = (uint32_t)machine_below(workload->publishers);
+    if (!world->links[client].open)
+        power_connect(world, client, false);
+    for (uint64_t i = machine_below(workload->burst) + 1; i > 0; i--)
+        power_publish(world, client, a_topic_of(workload, client), a_qos(workload));
+}
+
+static void unsubscribe_one(struct power_world *world, uint32_t client)
+{
+    const struct power_session *session = &world->state.sessions[client];
+    if (session->subscription_count > 0)
+        power_unsubscribe(world, client, (uint32_t)machine_below(session->subscription_count));
+}
+
+// Where does this subscriber belong?
+static uint8_t a_filter_for(const struct power_workload *workload, uint32_t client)
+{
+    if (workload->shares)
+        return POWER_FILTER_SHARED;
+    if (workload->wills > 0)
+        return POWER_FILTER_WILLS;
+    return client % 3 == 0 ? POWER_FILTER_ALL : (uint8_t)machine_below(POWER_TOPICS);
+}
+
+static void subscribe_one(struct power_world *world, uint32_t client)
+{
+    const struct power_workload *workload = world->workload;
+    if (power_is_publisher(workload, client) || power_has_will(workload, client))
+        return;
+    uint8_t qos = client % 3 == 1 ? a_qos(workload) : workload->qos_max;
+    power_subscribe(world, client, a_filter_for(workload, client), qos);
+}
+
+static void act(struct power_world *world)
+{
+    const struct power_workload *workload = world->workload;
+    uint64_t chosen = machine_below(workload->publishes + workload->connects + workload->drops +
+                                    workload->goodbyes + workload->subscribes +
+                                    workload->unsubscribes + workload->cleans);
+    uint32_t client = (uint32_t)machine_below(power_clients(workload));
+    if (chosen < workload->publishes)
+        return publish_some(world);
+    chosen -= workload->publishes;
+    if (chosen < workload->connects)
+        return power_connect(world, client, false);
+    chosen -= workload->connects;
+    if (chosen < workload->drops)
+        return power_drop(world, client);
+    chosen -= workload->drops;
+    if (chosen < workload->goodbyes)
+        return power_goodbye(world, client, workload->cleans > 0 && machine_below(2) == 0);
+    chosen -= workload->goodbyes;
+    if (chosen < workload->subscribes)
+        return subscribe_one(world, client);
+    chosen -= workload->subscribes;
+    if (chosen < workload->unsubscribes)
+        return unsubscribe_one(world, client);
+    power_drop(world, client);
+    power_connect(world, client, true);
+}
+
+// Everybody comes and subscribes; then half of the subscribers go, where queues are wanted.
+static void gather(struct power_world *world)
+{
+    const struct power_workload *workload = world->workload;
+    for (uint32_t i = 0; i < power_clients(workload); i++)
+        power_connect(world, i, false);
+    power_settle(world);
+    for (uint32_t i = 0; i < power_clients(workload); i++) {
+        subscribe_one(world, i);
+        subscribe_one(world, i);
+    }
+    power_settle(world);
+    for (uint32_t i = 0; workload->stays_offline && i < workload->subscribers; i += 2)
+        power_drop(world, workload->publishers + i);
+}
+
+static void restart(struct cutter *cutter, const char *directory)
+{
+    power_stop(cutter->world);
+    (void)power_start(cutter->world, cutter->disk, directory);
+}
+
+static void run_script(struct cutter *cutter, const struct power_life *life)
+{
+    struct power_world *world = cutter->world;
+    uint32_t steps = world->workload->steps;
+    if (!power_start(world, cutter->disk, life->directory))
+        return;
+    gather(world);
+    for (uint32_t i = 0; i < steps && !world->failed; i++) {
+        act(world);
+        power_turns(world, (uint32_t)machine_below(8));
+        take_chance(cutter);
+        if (machine_below(8) == 0)
+            power_wait(world, (int64_t)machine_below(50));
+        if (i == steps / 2 && life->number % 3 == 0)
+            restart(cutter, life->directory);
+    }
+    if (world->broker.server != NULL)
+        power_stop(world);
+}
+
+static void print_line(void *context, struct bytes line)
+{
+    (void)context;
+    printf("%.*s", (int)line.size, (const char *)line.data);
+}
+
+static void start_machine(const struct power_life *life, uint64_t seed, bool verbose)
+{
+    struct machine_options options;
+    machine_options_default(&options);
+    options.seed = seed;
+    options.socket_bytes_max = 1 << 20;
+    (void)life;
+    if (verbose)
+        options.on_log = print_line;
+    machine_start(&options);
+}
+
+static void judge_cut(struct cutter *cutter, const struct power_life *life, uint32_t index,
+                      struct power_verdict *verdict)
+{
+    struct power_world *world = cutter->world;
+    const struct cut *cut = &cutter->cuts[index];
+    uint64_t state = life->number * POWER_STATES_OF_LIFE + index;
+    const struct power_workload *workload = world->workload;
+    *world = (struct power_world){.workload = workload};
+    world->state = *cut->state;
+    start_machine(life, state, life->verbose);
+    machine_jump_wall_clock(cut->now_ms - MACHINE_START_MS); // only this clock went on
+    power_judge(world, cut->after, life->directory);
+    verdict->states++;
+    if (world->failed && verdict->failures++ == 0) {
+        verdict->first_failure = state;
+        memcpy(verdict->words, world->words, sizeof(verdict->words));
+    }
+    machine_stop();
+}
+
+void power_live(const struct power_life *life, struct power_verdict *ret_verdict)
+{
+    static struct power_world world;
+    static struct cutter cutter;
+    uint64_t disk_seed = life->number * 77 + 5;
+    world = (struct power_world){.workload = &power_workloads[life->number % power_workload_count]};
+    cutter = (struct cutter){.world = &world,
+                             .disk = disk_fault_new(disk_seed),
+                             .one_in = 1,
+                             .seed = life->number,
+                             .no_barrier = life->no_barrier};
+    if (life->no_barrier)
+        disk_fault_ignore_syncs(cutter.disk);
+    disk_fault_watch(cutter.disk, before_operation, &cutter);
+    start_machine(life, life->number, false);
+    run_script(&cutter, life);
+    machine_stop();
+    disk_fault_free(cutter.disk);
+    if (world.failed) {
+        ret_verdict->failures = 1;
+        ret_verdict->first_failure = life->number * POWER_STATES_OF_LIFE + POWER_CUTS_MAX;
+        (void)snprintf(ret_verdict->words, sizeof(ret_verdict->words), "before any cut: %.200s",
+                       world.words);
+    }
+    for (uint32_t i = 0; i < cutter.count; i++) {
+        if (life->only == POWER_ALL || life->only == i)
+            judge_cut(&cutter, life, i, ret_verdict);
+        drop_cut(&cutter.cuts[i]);
+    }
+}
