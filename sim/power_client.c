@@ -178,6 +178,7 @@ static struct power_subscription *subscription_for(struct power_session *session
     }
     if (session->subscription_count == POWER_SUBSCRIPTIONS)
         return NULL;
+    session->subscriptions[session->subscription_count] = (struct power_subscription){0};
     return &session->subscriptions[session->subscription_count++];
 }
 

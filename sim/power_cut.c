@@ -6,6 +6,7 @@
 #include "sim/power_life.h"
 #include "sim/power_world.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -154,12 +155,16 @@ static int replay(const struct request *request, const char *directory)
 
 static void remove_directory(const char *directory)
 {
-    static const char *const names[] = {"lock", "reserve"};
-    char path[128];
-    for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
-        (void)snprintf(path, sizeof(path), "%s/%s", directory, names[i]);
-        (void)unlink(path);
+    char path[512];
+    DIR *listing = opendir(directory);
+    struct dirent *entry;
+    while (listing != NULL && (entry = readdir(listing)) != NULL) {
+        (void)snprintf(path, sizeof(path), "%s/%s", directory, entry->d_name);
+        if (entry->d_name[0] != '.')
+            (void)unlink(path);
     }
+    if (listing != NULL)
+        closedir(listing);
     if (rmdir(directory) < 0)
         fprintf(stderr, "bud-power: %s is left: %s\n", directory, strerror(errno));
 }
