@@ -126,6 +126,12 @@ static void suspend(struct world *world, uint32_t span_ms)
     oracle_suspended(&world->oracle, from_ms, machine_now_ms());
 }
 
+static void fail_memory(uint32_t count)
+{
+    uint64_t first = 1 + machine_below(count); // not among the arguments: they have no order
+    memory_fail(first, 1 + machine_below(count) / 4);
+}
+
 static void perform(struct world *world, const struct action *action)
 {
     const struct setup *setup = &world->script->setup;
@@ -134,9 +140,7 @@ static void perform(struct world *world, const struct action *action)
         world->broker.asleep_until_ms[action->client % setup->worker_count] =
             machine_now_ms() + action->span_ms;
         break;
-    case ACTION_FAIL_MEMORY:
-        memory_fail(1 + machine_below(action->count), 1 + machine_below(action->count) / 4);
-        break;
+    case ACTION_FAIL_MEMORY: fail_memory(action->count); break;
     case ACTION_FAIL_ACCEPTS: machine_fail_accepts(-EMFILE, action->count); break;
     case ACTION_SUSPEND: suspend(world, action->span_ms); break;
     case ACTION_WALL_CLOCK: machine_jump_wall_clock(-(int64_t)action->span_ms); break;
