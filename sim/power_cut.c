@@ -16,7 +16,7 @@
 #include <unistd.h>
 
 struct request {
-    uint32_t states;
+    uint32_t states, workers;
     uint64_t seed, replay;
     int64_t workload; // -1 all
     bool no_barrier, replays;
@@ -25,7 +25,7 @@ struct request {
 static int usage(void)
 {
     fprintf(stderr, "usage: bud-power [--states N] [--workload K|NAME|all] [--seed S] "
-                    "[--no-barrier] [--replay NUMBER]\n");
+                    "[--workers N] [--no-barrier] [--replay NUMBER]\n");
     return 2;
 }
 
@@ -55,6 +55,8 @@ static bool parse(int count, char **words, struct request *request)
             request->seed = number;
         else if (strcmp(option, "--workload") == 0)
             request->workload = workload_of(words[i]);
+        else if (strcmp(option, "--workers") == 0)
+            request->workers = (uint32_t)number;
         else if (strcmp(option, "--replay") == 0)
             request->replay = number;
         else
@@ -118,8 +120,10 @@ static int run_many(const struct request *request, const char *directory)
     uint32_t states = 0, failures = 0;
     double start = seconds();
     for (uint64_t i = 0; states < request->states; i++) {
-        struct power_life life = {
-            .only = POWER_ALL, .no_barrier = request->no_barrier, .directory = directory};
+        struct power_life life = {.only = POWER_ALL,
+                                  .no_barrier = request->no_barrier,
+                                  .workers = request->workers,
+                                  .directory = directory};
         life.number = request->workload < 0 ? request->seed * 1000 + i
                                             : (request->seed * 1000 + i) * power_workload_count +
                                                   (uint64_t)request->workload;
@@ -142,6 +146,7 @@ static int replay(const struct request *request, const char *directory)
     struct power_life life = {.number = request->replay / POWER_STATES_OF_LIFE,
                               .only = (uint32_t)(request->replay % POWER_STATES_OF_LIFE),
                               .no_barrier = request->no_barrier,
+                              .workers = request->workers,
                               .verbose = true,
                               .directory = directory};
     struct power_verdict verdict = {0};

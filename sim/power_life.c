@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: MIT
+#define _GNU_SOURCE // memmem
 #include "sim/power_life.h"
 
 #include "base/memory.h"
@@ -70,7 +71,7 @@ const struct power_workload power_workloads[] = {
      .unsubscribes = 6,
      .receive_maximum = 20},
     {.name = "retained",
-     .workers = 2,
+     .workers = 1,
      .publishers = 3,
      .subscribers = 2,
      .qos_min = 1,
@@ -86,7 +87,7 @@ const struct power_workload power_workloads[] = {
      .receive_maximum = 20,
      .retains = true},
     {.name = "wills",
-     .workers = 2,
+     .workers = 1,
      .publishers = 1,
      .subscribers = 3,
      .wills = 6,
@@ -146,7 +147,7 @@ const struct power_workload power_workloads[] = {
      .receive_maximum = 8,
      .stays_offline = true},
     {.name = "shared",
-     .workers = 3,
+     .workers = 1,
      .publishers = 2,
      .subscribers = 4,
      .qos_min = 1,
@@ -201,9 +202,12 @@ static void thin_out(struct cutter *cutter)
 
 static bool was_promised_something(const struct power_state *state)
 {
+    if (state->message_count < 12)
+        return false;
     for (uint32_t i = 0; i < POWER_CLIENTS; i++)
-        if (state->sessions[i].acknowledged)
-            return true;
+        for (uint32_t j = 0; j < state->sessions[i].subscription_count; j++)
+            if (state->sessions[i].subscriptions[j].acked != 0)
+                return true;
     return false;
 }
 
@@ -350,21 +354,33 @@ static void run_script(struct cutter *cutter, const struct power_life *life)
         power_stop(world);
 }
 
-static void print_line(void *context, struct bytes line)
+struct listener {
+    struct power_world *world;
+    bool prints;
+};
+
+// Where barriers are what they should be, the store finds nothing damaged.
+static void on_log(void *context, struct bytes line)
 {
-    (void)context;
-    printf("%.*s", (int)line.size, (const char *)line.data);
+    static const char word[] = " damaged=";
+    const struct listener *listener = context;
+    const char *found = memmem(line.data, line.size, word, sizeof(word) - 1);
+    if (listener->prints)
+        printf("%.*s", (int)line.size, (const char *)line.data);
+    if (found != NULL && found[sizeof(word) - 1] != '0')
+        power_fail(listener->world, "the store reports damage");
 }
 
-static void start_machine(const struct power_life *life, uint64_t seed, bool verbose)
+static void start_machine(struct power_world *world, uint64_t seed, bool verbose)
 {
+    static struct listener listener;
     struct machine_options options;
+    listener = (struct listener){world, verbose};
     machine_options_default(&options);
     options.seed = seed;
     options.socket_bytes_max = 1 << 20;
-    (void)life;
-    if (verbose)
-        options.on_log = print_line;
+    options.on_log = on_log;
+    options.context = &listener;
     machine_start(&options);
 }
 
@@ -377,7 +393,7 @@ static void judge_cut(struct cutter *cutter, const struct power_life *life, uint
     const struct power_workload *workload = world->workload;
     *world = (struct power_world){.workload = workload};
     world->state = *cut->state;
-    start_machine(life, state, life->verbose);
+    start_machine(world, state, life->verbose);
     machine_jump_wall_clock(cut->now_ms - MACHINE_START_MS); // only this clock went on
     power_judge(world, cut->after, life->directory);
     verdict->states++;
@@ -392,8 +408,12 @@ void power_live(const struct power_life *life, struct power_verdict *ret_verdict
 {
     static struct power_world world;
     static struct cutter cutter;
+    static struct power_workload workload;
     uint64_t disk_seed = life->number * 77 + 5;
-    world = (struct power_world){.workload = &power_workloads[life->number % power_workload_count]};
+    workload = power_workloads[life->number % power_workload_count];
+    if (life->workers > 0)
+        workload.workers = life->workers;
+    world = (struct power_world){.workload = &workload};
     cutter = (struct cutter){.world = &world,
                              .disk = disk_fault_new(disk_seed),
                              .one_in = 1,
@@ -402,7 +422,7 @@ void power_live(const struct power_life *life, struct power_verdict *ret_verdict
     if (life->no_barrier)
         disk_fault_ignore_syncs(cutter.disk);
     disk_fault_watch(cutter.disk, before_operation, &cutter);
-    start_machine(life, life->number, false);
+    start_machine(&world, life->number, false);
     run_script(&cutter, life);
     machine_stop();
     disk_fault_free(cutter.disk);

@@ -15,7 +15,8 @@
 // workload is its number modulo their count.
 struct power_life {
     uint64_t number;
-    uint32_t only; // this cut, or POWER_ALL
+    uint32_t only;    // this cut, or POWER_ALL
+    uint32_t workers; // 0: as many as the workload says
     bool no_barrier, verbose;
     const char *directory;
 };
