@@ -1,32 +1,44 @@
 // SPDX-License-Identifier: MIT
 #include "store/crc32c.h"
 
-#include <stdatomic.h>
+#include <pthread.h>
 #include <string.h>
 
 #define POLYNOMIAL 0x82f63b78u // bits in reverse
 
-static uint32_t table[256];
-static _Atomic int table_made; // made twice by two threads, it is the same table
+static uint32_t tables[8][256]; // [n]: of a byte with n zero bytes behind it
+static pthread_once_t once = PTHREAD_ONCE_INIT;
 
-static void make_table(void)
+static void make_tables(void)
 {
     for (uint32_t i = 0; i < 256; i++) {
         uint32_t crc = i;
         for (int bit = 0; bit < 8; bit++)
             crc = (crc >> 1) ^ ((crc & 1) != 0 ? POLYNOMIAL : 0);
-        table[i] = crc;
+        tables[0][i] = crc;
     }
-    atomic_store_explicit(&table_made, 1, memory_order_release);
+    for (int n = 1; n < 8; n++)
+        for (uint32_t i = 0; i < 256; i++)
+            tables[n][i] = (tables[n - 1][i] >> 8) ^ tables[0][tables[n - 1][i] & 0xff];
+}
+
+static uint32_t eight_bytes(uint32_t crc, const uint8_t *at)
+{
+    return tables[7][(crc ^ at[0]) & 0xff] ^ tables[6][((crc >> 8) ^ at[1]) & 0xff] ^
+           tables[5][((crc >> 16) ^ at[2]) & 0xff] ^ tables[4][((crc >> 24) ^ at[3]) & 0xff] ^
+           tables[3][at[4]] ^ tables[2][at[5]] ^ tables[1][at[6]] ^ tables[0][at[7]];
 }
 
 uint32_t crc32c_by_table(uint32_t crc, struct bytes bytes)
 {
-    if (atomic_load_explicit(&table_made, memory_order_acquire) == 0)
-        make_table();
+    const uint8_t *at = bytes.data;
+    size_t left = bytes.size;
+    (void)pthread_once(&once, make_tables);
     crc = ~crc;
-    for (size_t i = 0; i < bytes.size; i++)
-        crc = (crc >> 8) ^ table[(crc ^ bytes.data[i]) & 0xff];
+    for (; left >= 8; left -= 8, at += 8)
+        crc = eight_bytes(crc, at);
+    for (; left > 0; left--, at++)
+        crc = (crc >> 8) ^ tables[0][(crc ^ *at) & 0xff];
     return ~crc;
 }
 

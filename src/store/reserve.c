@@ -6,14 +6,14 @@
 
 #include <stdio.h>
 
-#define RESERVE_BYTES (4u << 20)
+#define RESERVE_BYTES_MAX (4u << 20)
 #define LOW_BYTES_MIN (64u << 20)
 #define PATH_SIZE 4096
 
 struct reserve {
     char directory[PATH_SIZE];
     char path[PATH_SIZE];
-    uint64_t low_bytes;
+    uint64_t low_bytes; // as asked for; 0: by the size of the file system
     bool there, low;
 };
 
@@ -23,7 +23,7 @@ struct reserve *reserve_new(const char *directory, uint64_t low_bytes)
     (void)snprintf(reserve->directory, sizeof(reserve->directory), "%s", directory);
     (void)snprintf(reserve->path, sizeof(reserve->path), "%.4000s/reserve", directory);
     reserve->low_bytes = low_bytes;
-    reserve->there = file_size(reserve->path) == RESERVE_BYTES;
+    reserve->there = file_size(reserve->path) > 0;
     (void)reserve_is_low(reserve);
     return reserve;
 }
@@ -44,7 +44,14 @@ static uint64_t limit_of(const struct reserve *reserve, uint64_t total)
 {
     if (reserve->low_bytes > 0)
         return reserve->low_bytes;
-    return total / 50 > LOW_BYTES_MIN ? total / 50 : LOW_BYTES_MIN;
+    uint64_t limit = total / 50 > LOW_BYTES_MIN ? total / 50 : LOW_BYTES_MIN;
+    return limit < total / 8 ? limit : total / 8; // a small file system is not low for ever
+}
+
+static void take_back(struct reserve *reserve, uint64_t total)
+{
+    uint64_t size = total / 16 < RESERVE_BYTES_MAX ? total / 16 : RESERVE_BYTES_MAX;
+    reserve->there = file_reserve(reserve->path, size) == 0;
 }
 
 bool reserve_is_low(struct reserve *reserve)
@@ -58,6 +65,6 @@ bool reserve_is_low(struct reserve *reserve)
     else if (available >= 2 * limit)
         reserve->low = false;
     if (!reserve->low && !reserve->there)
-        reserve->there = file_reserve(reserve->path, RESERVE_BYTES) == 0;
+        take_back(reserve, total);
     return reserve->low;
 }

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
-// A file of 4 MB that holds nothing. When the disk is full it is given up, so that what makes room
-// (deletions: acknowledgements from subscribers) can still be written; when there is space again it
-// is taken back.
+// A file of 4 MB (less on a small file system) that holds nothing. When the disk is full it is
+// given up, so that what makes room (deletions: acknowledgements from subscribers) can still be
+// written; when there is space again it is taken back.
 #ifndef BUD_STORE_RESERVE_H
 #define BUD_STORE_RESERVE_H
 
@@ -10,7 +10,7 @@
 
 struct reserve;
 
-// `low_bytes` 0: the larger of 64 MB and 2 % of the file system.
+// `low_bytes` 0: the larger of 64 MB and 2 % of the file system, at most an eighth of it.
 struct reserve *reserve_new(const char *directory, uint64_t low_bytes);
 void reserve_free(struct reserve *reserve); // the file stays; NULL is fine
 void reserve_give_up(struct reserve *reserve);

@@ -25,7 +25,8 @@ struct store_options {
     enum store_durability durability;
     int64_t wall_ms, monotonic_ms; // one moment on both clocks: times are stored as wall-clock time
     uint32_t log_pages_max;        // the log is copied into the main file beyond that; 0: 1000
-    uint64_t low_space_bytes;      // 0: the larger of 64 MB and 2 % of the file system
+    uint64_t low_space_bytes;      // 0: the larger of 64 MB and 2 % of the file system, at most an
+                                   // eighth of it
     const char *vfs; // SQLite VFS below ours; NULL: the system's. Tests put theirs here
     void *context;
     void (*report)(void *context,

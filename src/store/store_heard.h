@@ -166,7 +166,9 @@ static inline void reopen(void)
 static inline int set_up(void **state)
 {
     (void)state;
-    (void)snprintf(directory, sizeof(directory), "/tmp/bud-store-XXXXXX");
+    bool in_memory = access("/dev/shm", W_OK) == 0;
+    (void)snprintf(directory, sizeof(directory), "%s/bud-store-XXXXXX",
+                   in_memory ? "/dev/shm" : "/tmp");
     assert_non_null(mkdtemp(directory));
     reports[0] = '\0';
     window = UINT32_MAX;

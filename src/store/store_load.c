@@ -29,8 +29,9 @@ struct loading {
     struct given_message *messages; // in order of the row
     size_t message_count, message_capacity;
     uint64_t reported;
-    uint64_t session; // of the last delivery
-    uint32_t given;   // deliveries of that session
+    uint64_t left_out; // rows for whose message there was no memory
+    uint64_t session;  // of the last delivery
+    uint32_t given;    // deliveries of that session
     uint64_t given_last;
     bool is_full; // there was no memory for the rest of that session
 };
@@ -126,12 +127,12 @@ static int load_session(struct loading *loading, const struct row *row)
 {
     const struct store *store = loading->store;
     const struct value *values = row->values;
-    int64_t now_ms = store->options.wall_ms;
-    if (now_ms < store->tally.stored_wall_ms)
-        now_ms = store->tally.stored_wall_ms;
+    int64_t now_ms = store->clock_ms;
     int64_t detached_ms = values[SESSION_DETACHED].number;
-    if (detached_ms == 0)
+    if (detached_ms == 0 && store->tally.stored_wall_ms > 0)
         detached_ms = store->tally.stored_wall_ms;
+    if (detached_ms == 0)
+        detached_ms = now_ms; // when the last commit was is lost
     int64_t since_ms = now_ms > detached_ms ? now_ms - detached_ms : 0;
     struct store_session session = {
         .number = (uint64_t)values[SESSION_NUMBER].number,
@@ -327,6 +328,8 @@ static int without_message(struct loading *loading, const struct row *row, int r
         set_aside(loading, row, true, "its message is not there");
     else if (result == -EBADMSG)
         set_aside(loading, row, true, "its message is damaged");
+    else if (result == -ENOMEM)
+        loading->left_out++;
     else
         return result;
     return 0;
@@ -482,6 +485,11 @@ int store_load(struct store *store, const struct store_loader *loader)
     if (loading.reported > REPORTS_MAX)
         store_report(store, "%llu rows in all were set aside in %s",
                      (unsigned long long)loading.reported, quarantine_path(store->quarantine));
+    if (loading.left_out > 0)
+        store_report(store,
+                     "there was no memory for %llu messages: they stay on the disk until a start "
+                     "with more",
+                     (unsigned long long)loading.left_out);
     let_go(&loading);
     return result;
 }

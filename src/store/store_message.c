@@ -86,18 +86,13 @@ int store_leave_message(struct store *store, uint64_t number)
     return result;
 }
 
-// What is left of its time now. A clock that stands before the last commit is believed no more than
-// that: nothing expires because of it.
-static bool set_expiry(const struct store *store, struct message *message, int64_t expires_wall_ms)
+static bool set_expiry(const struct store *store, struct message *message, int64_t expires_ms)
 {
-    if (expires_wall_ms == 0)
+    if (expires_ms == 0)
         return true;
-    int64_t now_ms = store->options.wall_ms;
-    if (now_ms < store->tally.stored_wall_ms)
-        now_ms = store->tally.stored_wall_ms;
-    if (expires_wall_ms <= now_ms)
+    if (expires_ms <= store->clock_ms)
         return false;
-    message->expires_ms = store->options.monotonic_ms + (expires_wall_ms - now_ms);
+    message->expires_ms = store->clock_monotonic_ms + (expires_ms - store->clock_ms);
     return true;
 }
 

@@ -37,8 +37,21 @@ int store_meta_load(struct store *store)
     int result = get(store, META_COMMITTED, &store->tally.stored_wall_ms);
     if (result == 0)
         result = get(store, META_NEXT_SESSION, &next_session);
+    store->clock_ms = store->tally.stored_wall_ms;
+    store->clock_monotonic_ms = store->options.monotonic_ms;
+    (void)store_time(store, store->options.wall_ms, store->options.monotonic_ms);
     store->tally.reserved_session = next_session < 1 ? 1 : (uint64_t)next_session;
     return result;
+}
+
+int64_t store_time(struct store *store, int64_t wall_ms, int64_t monotonic_ms)
+{
+    int64_t now_ms = store->clock_ms + (monotonic_ms - store->clock_monotonic_ms);
+    if (wall_ms > now_ms)
+        now_ms = wall_ms;
+    store->clock_ms = now_ms;
+    store->clock_monotonic_ms = monotonic_ms;
+    return now_ms;
 }
 
 int store_meta_note(struct store *store, int64_t wall_ms)

@@ -75,6 +75,7 @@ struct store {
     uint64_t last_row; // the highest message row ever given in this run
     uint64_t last_sequence;
     struct tally tally, tally_before;
+    int64_t clock_ms, clock_monotonic_ms; // the store's own time, see store_time
     int64_t group_wall_ms; // when the last record of this group was applied; 0: none was yet
     uint64_t commits;
     uint64_t damaged_pages; // found at start
@@ -154,6 +155,9 @@ void store_delivery_of(const struct row *row, uint32_t identifiers[STORE_IDENTIF
 int store_meta_put(struct store *store, const char *name, int64_t value);
 int store_meta_load(struct store *store);
 int store_meta_note(struct store *store, int64_t wall_ms); // the time of this commit, coarsely
+// The time that is kept in rows: the wall clock's, but it never goes back, neither in a run nor
+// from one run to the next.
+int64_t store_time(struct store *store, int64_t wall_ms, int64_t monotonic_ms);
 int store_meta_session(struct store *store, uint64_t number);
 
 // Says one sentence to whoever opened the store.

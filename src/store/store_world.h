@@ -489,10 +489,11 @@ static inline int world_group(struct world *world, unsigned count)
     return result;
 }
 
-// A directory of the test's own, and away with it.
+// A directory of the test's own, in memory if the machine has such a place; and away with it.
 static inline void world_make_directory(char directory[64])
 {
-    (void)snprintf(directory, 64, "/tmp/bud-store-XXXXXX");
+    bool in_memory = access("/dev/shm", W_OK) == 0;
+    (void)snprintf(directory, 64, "%s/bud-store-XXXXXX", in_memory ? "/dev/shm" : "/tmp");
     if (mkdtemp(directory) == NULL)
         abort();
 }

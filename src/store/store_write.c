@@ -327,8 +327,8 @@ int store_apply(struct store *store, const struct record *record, int64_t wall_m
 {
     if (store->error != 0)
         return store->error;
-    struct moment now = {wall_ms, monotonic_ms};
-    store->group_wall_ms = wall_ms;
+    struct moment now = {store_time(store, wall_ms, monotonic_ms), monotonic_ms};
+    store->group_wall_ms = now.wall_ms;
     return apply(store, record, now);
 }
 
