@@ -239,6 +239,7 @@ static void handle_packet(struct connection *connection, const struct packet *pa
                           struct bytes raw, struct buffer *storage)
 {
     struct counters *counters = &connection->worker->counters;
+    journal_begin_packet(&connection->worker->journal);
     counter_add(counters, COUNTER_PACKETS_RECEIVED, 1);
     counter_add(counters, COUNTER_RECEIVED_CONNECT + packet->type - 1u, 1);
     if (packet->type == PACKET_CONNECT) {

@@ -92,14 +92,6 @@ bool connection_send_connack(struct connection *connection, const struct packet_
     return writer.size <= connection->packet_size_max;
 }
 
-// Does this packet promise something? Then it waits for the disk; and whatever follows a CONNACK
-// that waits.
-static void hold_if(struct connection *connection, bool promises)
-{
-    if (promises || !connection->welcomed)
-        held_begin(connection);
-}
-
 static void send_ack(struct connection *connection, uint8_t type, uint16_t packet_id,
                      enum bud_reason reason)
 {
@@ -124,10 +116,7 @@ static void send_ack(struct connection *connection, uint8_t type, uint16_t packe
 void connection_send_ack(struct connection *connection, uint8_t type, uint16_t packet_id,
                          enum bud_reason reason)
 {
-    // What a PUBLISH promises concerns other sessions; the rest only concerns this one.
-    bool is_publish_answer = type == PACKET_PUBACK || type == PACKET_PUBREC;
-    hold_if(connection,
-            is_publish_answer ? !bud_reason_is_error(reason) : connection->session->stored);
+    held_begin_answer(connection);
     send_ack(connection, type, packet_id, reason);
     held_end(connection);
 }
@@ -175,7 +164,7 @@ static void send_suback(struct connection *connection, uint8_t type, uint16_t pa
 void connection_send_suback(struct connection *connection, uint8_t type, uint16_t packet_id,
                             struct bytes codes)
 {
-    hold_if(connection, connection->session->stored);
+    held_begin_answer(connection);
     send_suback(connection, type, packet_id, codes);
     held_end(connection);
 }

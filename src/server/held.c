@@ -52,6 +52,12 @@ void held_begin(struct connection *connection)
     connection->into = &held->output;
 }
 
+void held_begin_answer(struct connection *connection)
+{
+    if (connection->worker->journal.noted || connection->held_first != NULL)
+        held_begin(connection);
+}
+
 void held_begin_if_waiting(struct connection *connection)
 {
     if (connection->held_first != NULL)

@@ -18,6 +18,9 @@ struct held {
 // What is encoded until held_end waits for the present turn. Without memory connection->failed is
 // set.
 void held_begin(struct connection *connection);
+// The same for an answer, which promises only what its packet changed: when that was nothing, and
+// nothing waits that must go before, it does not wait for the disk.
+void held_begin_answer(struct connection *connection);
 void held_begin_if_waiting(
     struct connection *connection); // only if something waits already that must go before
 // What is encoded until held_end goes with what waits for that turn, if something does: not before

@@ -72,6 +72,7 @@ static struct record *add(struct journal *journal, enum record_kind kind, uint64
         batch->records = grown(batch->records, batch->capacity * sizeof(batch->records[0]));
     }
     struct record *record = &batch->records[batch->count++];
+    journal->noted = true;
     *record = (struct record){.kind = (uint8_t)kind, .session = session};
     return record;
 }
@@ -294,8 +295,10 @@ void journal_write_behind(struct journal *journal, struct worker *worker, bool n
 
 void journal_note_post(struct journal *journal, uint32_t to)
 {
-    if (journal->keeps)
-        journal->posted_to[to / 64] |= UINT64_C(1) << to % 64;
+    if (!journal->keeps)
+        return;
+    journal->posted_to[to / 64] |= UINT64_C(1) << to % 64;
+    journal->noted = true;
 }
 
 void journal_asked(struct journal *journal, uint32_t from, uint64_t ticket)

@@ -50,6 +50,7 @@ struct journal {
     uint64_t committed;         // all batches up to this one are on the disk
     bool handed_over;           // one is with the writer
     uint64_t ticket;            // of the present turn
+    bool noted;                 // something, since the packet that is handled came
     uint64_t durable;           // turns up to this one are
     struct pending_turn *turns; // a ring
     uint32_t turn_first, turn_count, turn_capacity;
@@ -65,6 +66,12 @@ void journal_done(struct journal *journal);
 
 // The functions of core/ports.h over this worker's journal.
 void journal_fill_port(struct journal *journal, struct worker *worker, struct store_port *ret_port);
+
+// A packet is about to be handled: has anything it does to go to the disk? Then `noted` says so.
+static inline void journal_begin_packet(struct journal *journal)
+{
+    journal->noted = false;
+}
 
 void journal_note_post(struct journal *journal,
                        uint32_t to); // a message that is to be acknowledged was posted to `to`
