@@ -1,15 +1,13 @@
 // SPDX-License-Identifier: MIT
 #include "store/crc32c.h"
 
-#include <pthread.h>
 #include <string.h>
 
 #define POLYNOMIAL 0x82f63b78u // bits in reverse
 
 static uint32_t tables[8][256]; // [n]: of a byte with n zero bytes behind it
-static pthread_once_t once = PTHREAD_ONCE_INIT;
 
-static void make_tables(void)
+__attribute__((constructor)) static void make_tables(void)
 {
     for (uint32_t i = 0; i < 256; i++) {
         uint32_t crc = i;
@@ -33,7 +31,6 @@ uint32_t crc32c_by_table(uint32_t crc, struct bytes bytes)
 {
     const uint8_t *at = bytes.data;
     size_t left = bytes.size;
-    (void)pthread_once(&once, make_tables);
     crc = ~crc;
     for (; left >= 8; left -= 8, at += 8)
         crc = eight_bytes(crc, at);
