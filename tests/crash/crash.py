@@ -22,6 +22,7 @@ from server import Broker
 KILLS = int(os.environ.get("BUD_CRASH_KILLS", "2"))
 SEED = os.environ.get("BUD_CRASH_SEED", "1")
 UNLIMITED = ("--max-queued-messages", "0", "--max-queued-bytes", "0")
+QUOTA_EXCEEDED = 0x97
 LOOK_SECONDS = 0.1          # how often one who waits for a packet looks whether the end has come
 
 
@@ -40,9 +41,10 @@ class Link(Client):
 class World:
     """The broker, where it listens now, and what its clients have seen."""
 
-    def __init__(self, directory, *options, workers=2, strict=True, seed=0):
+    def __init__(self, directory, *options, workers=2, strict=True, seed=0, make=Broker):
         self.directory, self.options, self.workers = directory, options, workers
-        self.strict, self.numbers = strict, random.Random(f"{SEED}/{seed}")
+        self.make, self.strict = make, strict
+        self.numbers = random.Random(f"{SEED}/{seed}")
         self.condition = threading.Condition()
         self.broker, self.port, self.kills, self.progress = None, None, 0, 0
         self.actors, self.failures = [], []
@@ -51,7 +53,7 @@ class World:
         self.start()
 
     def start(self):
-        broker = Broker(self.directory, *self.options, workers=self.workers)
+        broker = self.make(self.directory, *self.options, workers=self.workers)
         self.broker = broker.start()
         with self.condition:
             self.port = self.broker.port
@@ -77,7 +79,7 @@ class World:
 
     def kill_starting(self):
         """Starts it, and kills it before or while it reads its store."""
-        broker = Broker(self.directory, *self.options, workers=self.workers)
+        broker = self.make(self.directory, *self.options, workers=self.workers)
         process = subprocess.Popen(broker.command(), stdin=subprocess.DEVNULL,
                                    stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         try:
@@ -219,6 +221,7 @@ class Publisher(Actor):
         super().__init__(world, name, version)
         self.topic, self.qos, self.window = topic, qos, window
         self.under_way, self.sent, self.acked = {}, 0, set()
+        self.refused, self.unsure = set(), set()    # unsure: taken before a crash, perhaps
         self.ids = itertools.cycle(range(1, 65536))
 
     def on_session_lost(self):
@@ -251,6 +254,10 @@ class Publisher(Actor):
 
     def take(self, link, packet):
         number, sent, resumed = self.under_way[packet.packet_id]
+        if packet.reason == QUOTA_EXCEEDED:  # it may be published again; here it is not
+            (self.unsure if resumed else self.refused).add(number)
+            del self.under_way[packet.packet_id]
+            return
         assert packet.reason in (0, 0x10) or (resumed and packet.reason == 0x92), packet
         if isinstance(packet, Pubrec):
             assert self.qos == 2, packet

@@ -93,31 +93,35 @@ class Watcher:
             link.expect_nothing()
 
 
-def test_wills_of_those_who_do_not_return(fresh_broker, connect, new_id, numbers, prefix, figures):
+def test_wills_of_those_who_do_not_return(fresh_broker, new_id, numbers, prefix, figures):
     """After a restart: the will of who stays away comes once, of who returns or had said goodbye
     it does not. Kept for the whole grace, over restarts, with its delay and without a session."""
     broker, options, wills = fresh_broker(workers=1), ("--will-grace", "2"), 0
     watcher = Watcher(broker.port, new_id("watch"), f"{prefix}/will")
     for kill in range(crash.KILLS):
-        names = [new_id("will") for _ in range(CLIENTS)]
+        names, clients = [new_id("will") for _ in range(CLIENTS)], []
         for number, name in enumerate(names):
             lasting = durable(5) if number % 2 else {"clean": True}
-            connect(5, name, broker.port, will=Will(f"{prefix}/will", name, 2), **lasting)
+            clients.append(Client(broker.port, 5, name, will=Will(f"{prefix}/will", name, 2),
+                                  **lasting))
         goodbye = new_id("bye")
-        connect(5, goodbye, broker.port, will=Will(f"{prefix}/will", goodbye, 2)).disconnect()
-        connect(5, new_id(), broker.port).publish("t", "after goodbye", qos=1)
+        Client(broker.port, 5, goodbye, will=Will(f"{prefix}/will", goodbye, 2)).disconnect()
+        with Client(broker.port, 5, new_id()) as client:
+            client.publish("t", "after goodbye", qos=1)
         back = set(numbers.sample(names, CLIENTS // 2))
         broker = crashed(fresh_broker, broker, *options)
         if kill % 2:
             broker = crashed(fresh_broker, broker, *options)
         for name in back:
-            connect(5, name, broker.port, clean=False)
+            clients.append(Client(broker.port, 5, name, clean=False))
         watcher.look(broker.port, set(names) - back | set(watcher.seen))
         wills += CLIENTS // 2
         assert not back & set(watcher.seen)
         assert goodbye not in watcher.seen
         for name in back:  # they say goodbye, or the next round would see them go
-            connect(5, name, broker.port, clean=True).disconnect()
+            Client(broker.port, 5, name, clean=True).disconnect()
+        for client in clients:
+            client.abort()
     assert len(watcher.seen) == len(set(watcher.seen)) == wills
     figures |= {"kills": crash.KILLS, "wills": wills, "wrong": 0}
 
