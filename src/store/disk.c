@@ -22,6 +22,7 @@ struct disk {
     struct disk_numbers numbers;
     struct mark_file *mark; // beside the log, once there is one
     struct mark marked;     // as it was written last
+    bool frame_is_last;     // the frame whose header was written last ends a commit
     struct mark log;        // salts of the present round; end of the last commit in it
     uint8_t page[DISK_PAGE_SIZE];
 };
@@ -166,8 +167,10 @@ static void follow_log(struct disk *disk, const uint8_t *memory, int size, sqlit
     if (offset == 0 && size == DISK_WAL_HEADER) {
         memcpy(disk->log.salt, memory + 16, sizeof(disk->log.salt));
         disk->log.end = 0;
-    } else if (size == DISK_FRAME_HEADER && memcmp(memory + 4, "\0\0\0\0", 4) != 0) {
-        disk->log.end = (uint64_t)offset + DISK_FRAME_SIZE;
+    } else if (size == DISK_FRAME_HEADER) {
+        disk->frame_is_last = memcmp(memory + 4, "\0\0\0\0", 4) != 0;
+    } else if (size == DISK_PAGE_SIZE && disk->frame_is_last) {
+        disk->log.end = (uint64_t)offset + DISK_PAGE_SIZE;
     }
 }
 
@@ -215,7 +218,7 @@ static int on_write(sqlite3_file *base, const void *memory, int size, sqlite3_in
         disk->numbers.bytes_written += (uint64_t)size;
         if (file->kind == FILE_WAL && is_frame_page(size, offset))
             remember_frame(file, memory, offset);
-        else if (file->kind == FILE_WAL)
+        if (file->kind == FILE_WAL)
             follow_log(disk, memory, size, offset);
     }
     return note_failure(file, result, true);

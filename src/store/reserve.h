@@ -14,9 +14,11 @@ struct reserve;
 struct reserve *reserve_new(const char *directory, uint64_t low_bytes);
 void reserve_free(struct reserve *reserve); // the file stays; NULL is fine
 void reserve_give_up(struct reserve *reserve);
+void reserve_take_back(struct reserve *reserve); // if it was given up and there is room again
+uint64_t reserve_size(const struct reserve *reserve);
 
-// Is there little space? Begins below the limit, ends above twice the limit. Takes the file back
-// when it can.
-bool reserve_is_low(struct reserve *reserve);
+// Is there little space, counting `free_inside` the store's own files? Begins below the limit, ends
+// above twice the limit. Takes the file back when it can.
+bool reserve_is_low(struct reserve *reserve, uint64_t free_inside);
 
 #endif

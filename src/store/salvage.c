@@ -105,6 +105,7 @@ static int open_fresh(struct store *store, struct store **ret_fresh)
     fresh->options = store->options;
     fresh->disk = store->disk;
     fresh->reserve = store->reserve;
+    fresh->log_pages_max = store->log_pages_max;
     (void)snprintf(fresh->path, sizeof(fresh->path), "%.4090s", path.text);
     *ret_fresh = fresh;
     int result = store_open_database(fresh);

@@ -17,6 +17,8 @@
 #include <string.h>
 
 #define SQLITE_OLDEST 3035000
+#define LOG_PAGES_MAX 1000 // the write-ahead log is copied into the main file beyond that
+#define LOG_PAGES_MIN 64
 
 __attribute__((format(printf, 3, 4))) static int refuse(char *error, int number, const char *format,
                                                         ...)
@@ -229,6 +231,17 @@ static int open_directory(struct store *store, char *error)
     return 0;
 }
 
+// On a small file system as many as the reserve has room for.
+static int log_pages_for(const struct store *store)
+{
+    uint64_t pages = reserve_size(store->reserve) / DISK_PAGE_SIZE;
+    if (store->options.log_pages_max > 0)
+        return (int)store->options.log_pages_max;
+    if (pages < LOG_PAGES_MIN)
+        return LOG_PAGES_MIN;
+    return pages < LOG_PAGES_MAX ? (int)pages : LOG_PAGES_MAX;
+}
+
 static void let_go(struct store *store)
 {
     close_database(store);
@@ -264,6 +277,7 @@ int store_open(const struct store_options *options, struct store **ret_store, ch
         store->quarantine = quarantine_new(store->directory, options->wall_ms);
         store->reserve = reserve_new(store->directory, options->low_space_bytes);
         store->tombstones = tombstones_new();
+        store->log_pages_max = log_pages_for(store);
         result = open_file(store, error);
     }
     if (result == 0) {

@@ -65,8 +65,11 @@ struct store {
     sqlite3_stmt *put[TABLE_COUNT], *get[TABLE_COUNT], *drop[TABLE_COUNT];
     sqlite3_stmt *begin, *commit, *roll_back, *next_deliveries;
     sqlite3_stmt *drop_spread; // of one publication
-    int error;                 // final
-    int log_pages;             // in the write-ahead log after the last commit
+    sqlite3_stmt *free_pages;
+    int error;    // final
+    bool is_full; // a write found no space
+    int log_pages_max;
+    int log_pages; // in the write-ahead log after the last commit
 
     struct quarantine *quarantine;
     struct reserve *reserve;

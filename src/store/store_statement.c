@@ -28,6 +28,7 @@ int store_failed(struct store *store, int result)
     bool full = disk_take_full(store->disk);
     if (full || (result & 0xff) == SQLITE_FULL) {
         reserve_give_up(store->reserve);
+        store->is_full = true;
         return -ENOSPC;
     }
     if (result == SQLITE_OK || result == SQLITE_DONE || result == SQLITE_ROW)
@@ -72,6 +73,8 @@ int store_prepare_all(struct store *store)
                                "WHERE session=? AND number>? ORDER BY number",
                                &store->next_deliveries);
     if (result == 0)
+        result = store_prepare(store, "PRAGMA freelist_count", &store->free_pages);
+    if (result == 0)
         result = store_prepare(store, "DELETE FROM spread WHERE publisher=? AND packet_id=?",
                                &store->drop_spread);
     for (enum table table = 0; result == 0 && table < TABLE_COUNT; table++)
@@ -92,7 +95,8 @@ void store_finalize_all(struct store *store)
     (void)sqlite3_finalize(store->roll_back);
     (void)sqlite3_finalize(store->next_deliveries);
     (void)sqlite3_finalize(store->drop_spread);
-    store->drop_spread = NULL;
+    (void)sqlite3_finalize(store->free_pages);
+    store->drop_spread = store->free_pages = NULL;
     store->begin = store->commit = store->roll_back = store->next_deliveries = NULL;
 }
 

@@ -8,7 +8,6 @@
 
 #include <errno.h>
 
-#define LOG_PAGES_MAX 1000 // the write-ahead log is copied into the main file beyond that
 #define DOOMED_AT_ONCE 1000
 #define READER_PATIENCE 64 // how many times as long the log may get while somebody reads
 
@@ -284,14 +283,11 @@ static int apply(struct store *store, const struct record *record, struct moment
 // waits for it. What finds no space stays in the log.
 int store_checkpoint(struct store *store)
 {
-    uint32_t pages_max = store->options.log_pages_max;
-    if (pages_max == 0)
-        pages_max = LOG_PAGES_MAX;
-    if (store->log_pages < (int)pages_max)
+    if (store->log_pages < store->log_pages_max)
         return 0;
     // Somebody reads the main file (bud store): it stays as it is for a while, but not for ever.
     bool alone = file_try_alone(store->reading);
-    if (!alone && store->log_pages / READER_PATIENCE < (int)pages_max)
+    if (!alone && store->log_pages / READER_PATIENCE < store->log_pages_max)
         return 0;
     int in_log = 0, copied = 0;
     int result = sqlite3_wal_checkpoint_v2(store->database, NULL, SQLITE_CHECKPOINT_PASSIVE,
@@ -306,12 +302,31 @@ int store_checkpoint(struct store *store)
     return result == -ENOSPC ? 0 : result;
 }
 
+// The disk is full, and the reserve was given up: it is as large as the log gets, so the log can be
+// copied into the main file and cut, which makes room for what deletes.
+static int make_room(struct store *store)
+{
+    if (!store->is_full)
+        return 0;
+    store->is_full = false;
+    int result =
+        sqlite3_wal_checkpoint_v2(store->database, NULL, SQLITE_CHECKPOINT_TRUNCATE, NULL, NULL);
+    result = store_failed(store, result);
+    if (result == 0) {
+        store->log_pages = 0;
+        reserve_take_back(store->reserve);
+    }
+    return result == -ENOSPC ? 0 : result;
+}
+
 int store_begin(struct store *store)
 {
     if (store->error != 0)
         return store->error;
     ASSERT(sqlite3_get_autocommit(store->database));
-    int result = store_checkpoint(store);
+    int result = make_room(store);
+    if (result == 0)
+        result = store_checkpoint(store);
     if (result == 0)
         result = store_run(store, store->begin);
     if (result < 0)
@@ -357,7 +372,17 @@ void store_roll_back(struct store *store)
     store->tally = store->tally_before;
 }
 
+// Pages of the main file that hold nothing; it never shrinks by itself.
+static uint64_t free_inside(struct store *store)
+{
+    uint64_t count = 0;
+    if (sqlite3_step(store->free_pages) == SQLITE_ROW)
+        count = (uint64_t)sqlite3_column_int64(store->free_pages, 0);
+    (void)sqlite3_reset(store->free_pages);
+    return count * DISK_PAGE_SIZE;
+}
+
 bool store_is_low(struct store *store)
 {
-    return reserve_is_low(store->reserve);
+    return reserve_is_low(store->reserve, free_inside(store));
 }
