@@ -35,6 +35,7 @@ void process_catch_signals(void)
     ASSERT(pthread_sigmask(SIG_BLOCK, &set, NULL) == 0);
     struct sigaction ignore = {.sa_handler = SIG_IGN};
     ASSERT(sigaction(SIGPIPE, &ignore, NULL) == 0);
+    ASSERT(sigaction(SIGXFSZ, &ignore, NULL) == 0); // the write says EFBIG, and that is handled
 }
 
 static unsigned flag_of(int number)

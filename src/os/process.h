@@ -9,9 +9,9 @@
 
 enum { SIGNAL_STOP = 1, SIGNAL_RELOAD = 2, SIGNAL_DUMP = 4 };
 
-// From now on SIGTERM and SIGINT (STOP), SIGHUP (RELOAD) and SIGUSR1 (DUMP) are collected, SIGPIPE
-// is ignored, and they are delivered to the thread that waits here only: call before any thread is
-// started.
+// From now on SIGTERM and SIGINT (STOP), SIGHUP (RELOAD) and SIGUSR1 (DUMP) are collected and
+// delivered to the thread that waits here only: call before any thread is started. SIGPIPE and
+// SIGXFSZ are ignored.
 void process_catch_signals(void);
 unsigned
 process_wait_signals(int timeout_ms); // a set of SIGNAL_*, 0 on time-out; -1 waits for ever
