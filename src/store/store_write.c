@@ -347,6 +347,17 @@ int store_apply(struct store *store, const struct record *record, int64_t wall_m
     return apply(store, record, now);
 }
 
+// What is written to files that somebody has removed underneath us is not kept.
+static int check_in_place(struct store *store)
+{
+    int moved = 0;
+    (void)sqlite3_file_control(store->database, "main", SQLITE_FCNTL_HAS_MOVED, &moved);
+    const char *log = sqlite3_filename_wal(sqlite3_db_filename(store->database, "main"));
+    if (moved != 0 || (store->options.vfs == NULL && !file_exists(log)))
+        store->error = -ENOENT;
+    return store->error;
+}
+
 int store_commit(struct store *store)
 {
     if (store->error != 0)
@@ -354,6 +365,8 @@ int store_commit(struct store *store)
     int result = store->group_wall_ms == 0 ? 0 : store_meta_note(store, store->group_wall_ms);
     if (result == 0)
         result = store_run(store, store->commit);
+    if (result == 0)
+        result = check_in_place(store);
     if (result < 0)
         return result;
     store->change_count = 0;
