@@ -12,12 +12,22 @@
 #include <limits.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
+#include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
 static int set_option(int fd, int level, int option, int value)
 {
     return setsockopt(fd, level, option, &value, sizeof value) == 0 ? 0 : -errno;
+}
+
+static int bind_to_device(int fd, const char *device)
+{
+    if (device == NULL || device[0] == '\0') {
+        return 0;
+    }
+    int result = setsockopt(fd, SOL_SOCKET, SO_BINDTODEVICE, device, (socklen_t)strlen(device));
+    return result == 0 ? 0 : -errno;
 }
 
 static int bind_and_listen(int fd, const struct sockaddr *address, socklen_t size, int backlog)
@@ -33,7 +43,8 @@ static int bind_and_listen(int fd, const struct sockaddr *address, socklen_t siz
 }
 
 // v6_only says whether an IPv6 socket leaves IPv4 to others; it means nothing to an IPv4 one.
-static int listen_on(const struct sockaddr *address, socklen_t size, bool v6_only, int backlog)
+static int listen_on(const struct sockaddr *address, socklen_t size, bool v6_only,
+                     const char *device, int backlog)
 {
     int fd = socket(address->sa_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
     if (fd < 0) {
@@ -42,6 +53,9 @@ static int listen_on(const struct sockaddr *address, socklen_t size, bool v6_onl
     int error = 0;
     if (address->sa_family == AF_INET6) {
         error = set_option(fd, IPPROTO_IPV6, IPV6_V6ONLY, v6_only);
+    }
+    if (error == 0) {
+        error = bind_to_device(fd, device);
     }
     if (error == 0) {
         error = bind_and_listen(fd, address, size, backlog);
@@ -53,36 +67,52 @@ static int listen_on(const struct sockaddr *address, socklen_t size, bool v6_onl
     return fd;
 }
 
-static int listen_everywhere(uint16_t port, int backlog)
+static int listen_everywhere(const struct net_where *where, int backlog)
 {
-    struct sockaddr_in6 v6 = {.sin6_family = AF_INET6, .sin6_port = htons(port)};
-    int fd = listen_on((const struct sockaddr *)&v6, sizeof v6, false, backlog);
+    struct sockaddr_in6 v6 = {.sin6_family = AF_INET6, .sin6_port = htons(where->port)};
+    struct sockaddr_in v4 = {.sin_family = AF_INET, .sin_port = htons(where->port)};
+    int fd = -EAFNOSUPPORT;
+    if (where->family != 4) {
+        fd = listen_on((const struct sockaddr *)&v6, sizeof v6, where->family == 6, where->device,
+                       backlog);
+    }
     // Only a kernel without IPv6 answers so. A port in use must not become "IPv4 only" silently.
-    if (fd != -EAFNOSUPPORT && fd != -EADDRNOTAVAIL) {
+    if (where->family == 6 || (fd != -EAFNOSUPPORT && fd != -EADDRNOTAVAIL)) {
         return fd;
     }
-    struct sockaddr_in v4 = {.sin_family = AF_INET, .sin_port = htons(port)};
-    return listen_on((const struct sockaddr *)&v4, sizeof v4, false, backlog);
+    return listen_on((const struct sockaddr *)&v4, sizeof v4, false, where->device, backlog);
+}
+
+static bool is_wanted(const struct addrinfo *item, uint8_t family)
+{
+    return family == 0 || item->ai_family == (family == 4 ? AF_INET : AF_INET6);
 }
 
 // Of a name's addresses the first that can be listened on. "::" given by name is IPv6 alone, so
 // that "0.0.0.0" can stand beside it.
-int net_listen(const char *host, uint16_t port, int backlog)
+int net_listen_where(const struct net_where *where, int backlog)
 {
-    if (host == NULL || host[0] == '\0') {
-        return listen_everywhere(port, backlog);
+    if (where->host == NULL || where->host[0] == '\0') {
+        return listen_everywhere(where, backlog);
     }
     struct addrinfo *list;
-    int result = net_resolve(host, port, &list);
+    int result = net_resolve(where->host, where->port, &list);
     if (result != 0) {
         return result;
     }
     result = -ENOENT;
     for (const struct addrinfo *item = list; item != NULL && result < 0; item = item->ai_next) {
-        result = listen_on(item->ai_addr, item->ai_addrlen, true, backlog);
+        if (is_wanted(item, where->family)) {
+            result = listen_on(item->ai_addr, item->ai_addrlen, true, where->device, backlog);
+        }
     }
     freeaddrinfo(list);
     return result;
+}
+
+int net_listen(const char *host, uint16_t port, int backlog)
+{
+    return net_listen_where(&(struct net_where){.host = host, .port = port}, backlog);
 }
 
 int net_local_address(int fd, struct net_address *ret_address)

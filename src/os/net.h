@@ -31,6 +31,22 @@ bool net_address_is_private(const struct net_address *address); // RFC 1918, 100
 // -errno
 // (-EADDRINUSE, -EACCES, -EADDRNOTAVAIL; -ENOENT when a name does not resolve).
 int net_listen(const char *host, uint16_t port, int backlog);
+
+// The same, held to one family (4, 6; 0: whatever the name means) and to one network device (NULL
+// or "": any; -ENODEV: there is none of this name).
+struct net_where {
+    const char *host;
+    const char *device;
+    uint16_t port;
+    uint8_t family;
+};
+int net_listen_where(const struct net_where *where, int backlog);
+
+// A Unix socket at this path, for those whom `mode` lets in. What a dead process left there is
+// taken over; -EADDRINUSE: somebody listens on it, or it is no socket. -ENAMETOOLONG.
+int net_listen_unix(const char *path, unsigned mode, int backlog);
+void net_unlink_unix(const char *path); // removes the file, if it is a socket
+
 int net_local_address(int fd, struct net_address *ret_address); // 0 or -errno
 
 // Accepts one connection: non-blocking, close-on-exec, TCP_NODELAY, TCP keep-alive on,
