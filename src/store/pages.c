@@ -246,8 +246,10 @@ int pages_open(sqlite3_vfs *vfs, const char *path, bool live, struct pages **ret
     ASSERT(pages->main_name != NULL && pages->log_name != NULL);
     int result =
         open_file(pages, pages->main_name, SQLITE_OPEN_MAIN_DB, &pages->main, &pages->main_size);
+    // SQLite opens no log without its main file, whose mode it looks for.
+    int kind = pages->main == NULL ? SQLITE_OPEN_MAIN_DB : SQLITE_OPEN_WAL;
     if (result == 0)
-        result = open_file(pages, pages->log_name, SQLITE_OPEN_WAL, &pages->log, &pages->log_size);
+        result = open_file(pages, pages->log_name, kind, &pages->log, &pages->log_size);
     pages->survey.has_main = pages->main != NULL;
     pages->survey.has_log = pages->log != NULL;
     struct log_sum sum;
