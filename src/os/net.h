@@ -4,6 +4,8 @@
 #ifndef BUD_OS_NET_H
 #define BUD_OS_NET_H
 
+#include "proto/bytes.h"
+
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -23,6 +25,10 @@ void net_address_host_text(const struct net_address *address, char *text); // wi
 bool net_address_is_loopback(const struct net_address *address);           // 127/8, ::1, Unix
 bool net_address_is_private(const struct net_address *address); // RFC 1918, 100.64/10 excluded,
                                                                 // fc00::/7, 169.254/16, fe80::/10
+// A numeric IPv4 or IPv6 address, nothing before or behind it, no port (0 is given), no zone.
+// False, and *ret_address untouched, if `host` is anything else.
+bool net_address_parse(struct bytes host, struct net_address *ret_address);
+bool net_address_same_host(const struct net_address *a, const struct net_address *b);
 
 // Listens on a numeric address or a host name ("" or NULL: every interface, IPv6 and IPv4 in one
 // socket where the kernel can, else IPv4). Port 0 lets the kernel choose. SO_REUSEADDR,

@@ -42,6 +42,32 @@ struct net_address net_address_from_kernel(const struct sockaddr_storage *storag
     return unmap(&address);
 }
 
+bool net_address_parse(struct bytes host, struct net_address *ret_address)
+{
+    struct net_address address = {0};
+    char text[INET6_ADDRSTRLEN];
+    if (host.size >= sizeof text || (host.size > 0 && memchr(host.data, 0, host.size) != NULL)) {
+        return false;
+    }
+    snprintf(text, sizeof text, "%.*s", (int)host.size, (const char *)host.data);
+    if (inet_pton(AF_INET, text, address.octets) == 1) {
+        address.family = 4;
+    } else if (inet_pton(AF_INET6, text, address.octets) == 1) {
+        address.family = 6;
+    } else {
+        return false;
+    }
+    *ret_address = unmap(&address);
+    return true;
+}
+
+bool net_address_same_host(const struct net_address *a, const struct net_address *b)
+{
+    struct net_address one = unmap(a), other = unmap(b);
+    size_t size = one.family == 4 ? 4 : 16;
+    return one.family == other.family && memcmp(one.octets, other.octets, size) == 0;
+}
+
 void net_address_host_text(const struct net_address *address, char *text)
 {
     struct net_address plain = unmap(address);

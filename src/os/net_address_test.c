@@ -184,10 +184,89 @@ static void only_unix_sockets_are_local_without_an_address(void **state)
     assert_false(net_address_is_private(&unknown));
 }
 
+static bool reads(const char *host, size_t size, struct net_address *ret_address)
+{
+    uint8_t *exact = test_malloc(size == 0 ? 1 : size); // one byte too far is seen
+    memcpy(exact, host, size);
+    bool read = net_address_parse(bytes_make(exact, size), ret_address);
+    test_free(exact);
+    return read;
+}
+
+static void text_becomes_an_address(void **state)
+{
+    (void)state;
+    static const char *const good[] = {
+        "10.0.0.7",
+        "255.255.255.255",
+        "::",
+        "fe80::1",
+        "::ffff:10.0.0.1",
+        "1111:2222:3333:4444:5555:6666:7777:8888",
+        "1111:2222:3333:4444:5555:6666:127.127.127.127",
+    };
+    for (size_t index = 0; index < sizeof good / sizeof *good; index++) {
+        struct net_address expected = parse(good[index], 0);
+        struct net_address address = {0};
+        assert_true(reads(good[index], strlen(good[index]), &address));
+        assert_true(net_address_same_host(&address, &expected));
+        assert_int_equal(address.family, expected.family);
+        assert_int_equal(address.port, 0);
+    }
+}
+
+static void other_text_is_no_address(void **state)
+{
+    (void)state;
+    static const char *const bad[] = {
+        "",
+        " ",
+        "1",
+        "1.2.3",
+        "1.2.3.4.5",
+        "1.2.3.256",
+        "01.2.3.4",
+        " 1.2.3.4",
+        "1.2.3.4 ",
+        "1.2.3.4:80",
+        "[::1]",
+        "fe80::1%eth0",
+        ":::",
+        "1::2::3",
+        "localhost",
+        "::g",
+        "unknown",
+        "1111:2222:3333:4444:5555:6666:7777:8888:9999",
+        "1111:2222:3333:4444:5555:6666:255.255.255.2555",
+        "00001111:2222:3333:4444:5555:6666:7777:8888",
+    };
+    struct net_address address = {.family = 9};
+    for (size_t index = 0; index < sizeof bad / sizeof *bad; index++)
+        assert_false(reads(bad[index], strlen(bad[index]), &address));
+    assert_false(reads("1.2.3.4\0", 8, &address));
+    assert_false(reads("\0"
+                       "1.2.3.4",
+                       8, &address));
+    assert_int_equal(address.family, 9); // untouched
+}
+
+static void a_host_is_the_same_whatever_the_port(void **state)
+{
+    (void)state;
+    struct net_address a = parse("10.0.0.1", 1), b = parse("::ffff:10.0.0.1", 2);
+    struct net_address c = parse("10.0.0.2", 1), d = parse("a00:1::", 1);
+    assert_true(net_address_same_host(&a, &b));
+    assert_false(net_address_same_host(&a, &c));
+    assert_false(net_address_same_host(&a, &d));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(text_is_what_people_write),
+        cmocka_unit_test(text_becomes_an_address),
+        cmocka_unit_test(other_text_is_no_address),
+        cmocka_unit_test(a_host_is_the_same_whatever_the_port),
         cmocka_unit_test(other_families_have_names),
         cmocka_unit_test(private_ranges_have_exact_edges),
         cmocka_unit_test(loopback_has_exact_edges),
