@@ -44,6 +44,22 @@ int net_listen(const char *host, uint16_t port, int backlog)
     return descriptor_take(DESCRIPTOR_LISTENER, NULL);
 }
 
+int net_listen_where(const struct net_where *where, int backlog)
+{
+    return net_listen(where->host, where->port, backlog);
+}
+
+int net_listen_unix(const char *path, unsigned mode, int backlog)
+{
+    (void)mode;
+    return net_listen(path, 0, backlog);
+}
+
+void net_unlink_unix(const char *path)
+{
+    (void)path;
+}
+
 int net_local_address(int fd, struct net_address *ret_address)
 {
     ASSERT(descriptor_at(fd)->kind == DESCRIPTOR_LISTENER);

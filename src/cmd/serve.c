@@ -8,6 +8,7 @@
 #include "os/file.h"
 #include "os/net.h"
 #include "os/process.h"
+#include "server/listener.h"
 #include "server/server.h"
 
 #include <inttypes.h>
@@ -159,7 +160,7 @@ static void say_started(struct server *server)
 {
     struct net_address address;
     char text[NET_ADDRESS_TEXT_MAX], message[NET_ADDRESS_TEXT_MAX + 32];
-    if (net_local_address(server->listener, &address) < 0)
+    if (net_local_address(server->listeners->fd, &address) < 0)
         return;
     net_address_text(&address, text);
     (void)snprintf(message, sizeof(message), "listening on %s", text);

@@ -14,6 +14,7 @@
 #include <string.h>
 
 #define LINGER_MS 1000
+#define READS_IN_A_TURN 16
 
 // From here on a packet is read straight into its own block, which a PUBLISH then keeps as its
 // payload.
@@ -98,6 +99,7 @@ void connection_set_paused(struct connection *connection, bool paused)
         return;
     connection->paused = paused;
     watch(connection);
+    connection_read_again(connection);
 }
 
 void connection_want_write(struct connection *connection, bool wants_write)
@@ -139,7 +141,8 @@ static void on_timer(struct timer *timer)
     }
 }
 
-struct connection *connection_try_new(struct worker *worker, int fd, const struct net_address *peer)
+struct connection *connection_try_new(struct worker *worker, struct listener *listener, int fd,
+                                      const struct net_address *peer)
 {
     struct connection *connection = memory_try_new(sizeof(*connection));
     if (connection == NULL)
@@ -149,11 +152,13 @@ struct connection *connection_try_new(struct worker *worker, int fd, const struc
         return NULL;
     }
     connection->fd = fd;
+    connection->listener = listener;
     connection->into = &connection->output;
     connection->peer = *peer;
     connection->accepted_ms = connection->received_ms = connection->progress_ms = worker->now_ms;
     connection->packet_size_max = PACKET_SIZE_MAX;
     connection->timer.fire = on_timer;
+    connection->undecided = true;
     engine_init(&connection->engine, ENGINE_SERVER,
                 (uint32_t)worker->server->options.connect_packet_bytes_max);
     link_in(connection, worker);
@@ -190,7 +195,7 @@ static bool reserve_partial(struct connection *connection, size_t more)
     return true;
 }
 
-static bool keep_partial(struct connection *connection, struct bytes rest)
+static bool put_aside(struct connection *connection, struct bytes rest)
 {
     if (rest.size == 0)
         return true;
@@ -206,6 +211,14 @@ static void no_memory(struct connection *connection)
     counter_add(&connection->worker->counters, COUNTER_REFUSED_MEMORY, 1);
     connection->partial_needed = 0;
     connection_end(connection, BUD_QUOTA_EXCEEDED, "no memory for the packet (memory_limit)");
+}
+
+bool connection_keep_input(struct connection *connection, struct bytes rest)
+{
+    if (put_aside(connection, rest))
+        return true;
+    no_memory(connection);
+    return false;
 }
 
 static bool is_reading(const struct connection *connection)
@@ -293,13 +306,18 @@ static void took_bytes(struct connection *connection, size_t size)
     counter_add(&connection->worker->counters, COUNTER_BYTES_RECEIVED, size);
 }
 
+void connection_end_silently(struct connection *connection, enum bud_reason reason, const char *why)
+{
+    connection->disconnected = true;
+    connection_end(connection, reason, why);
+}
+
 // The client has sent its last byte; what it is owed still goes out, and then the connection is
 // closed.
 static void peer_ended(struct connection *connection)
 {
-    connection->disconnected = true; // and nothing is said to it any more
-    connection_end(connection, BUD_UNSPECIFIED_ERROR,
-                   "the client closed the connection without DISCONNECT");
+    connection_end_silently(connection, BUD_UNSPECIFIED_ERROR,
+                            "the client closed the connection without DISCONNECT");
     connection_set_deaf(connection);
 }
 
@@ -310,6 +328,12 @@ static void read_failed(struct connection *connection, ssize_t got)
     if (got == 0 && connection->state == CONNECTION_OPEN &&
         (connection->output.size > 0 || connection->held_first != NULL)) {
         peer_ended(connection);
+        return;
+    }
+    if (got == -EPROTO) { // what stands between has told the peer so in its own way
+        counter_add(&connection->worker->counters, COUNTER_REFUSED_MALFORMED, 1);
+        connection_end_silently(connection, BUD_PROTOCOL_ERROR,
+                                connection_stream_trouble(connection));
         return;
     }
     connection_drop(connection, BUD_UNSPECIFIED_ERROR,
@@ -329,7 +353,7 @@ static void read_large(struct connection *connection)
     }
     size_t room = partial->capacity - partial->size;
     ssize_t got =
-        net_read(connection->fd, partial->data + partial->size, room < missing ? room : missing);
+        connection_read(connection, partial->data + partial->size, room < missing ? room : missing);
     if (got <= 0) {
         read_failed(connection, got);
         return;
@@ -351,17 +375,19 @@ static void read_small(struct connection *connection)
     size_t before = connection->partial.size;
     if (before > 0)
         memcpy(worker->input, connection->partial.data, before);
-    ssize_t got = net_read(connection->fd, worker->input + before, WORKER_INPUT_SIZE - before);
+    ssize_t got = connection_read(connection, worker->input + before, WORKER_INPUT_SIZE - before);
     if (got <= 0) {
         read_failed(connection, got);
         return;
     }
     took_bytes(connection, (size_t)got);
     forget_partial(connection);
-    struct bytes rest =
-        handle_input(connection, bytes_make(worker->input, before + (size_t)got), NULL);
-    if (is_reading(connection) && !keep_partial(connection, rest))
-        no_memory(connection);
+    struct bytes input = bytes_make(worker->input, before + (size_t)got);
+    if (connection->undecided && !connection_decide(connection, &input))
+        return;
+    struct bytes rest = handle_input(connection, input, NULL);
+    if (is_reading(connection))
+        (void)connection_keep_input(connection, rest);
 }
 
 static void read_away(struct connection *connection)
@@ -383,6 +409,39 @@ void connection_set_deaf(struct connection *connection)
     watch(connection);
 }
 
+static void read_once(struct connection *connection)
+{
+    if (connection->partial_needed >= OWN_BLOCK_SIZE_MIN)
+        read_large(connection);
+    else
+        read_small(connection);
+}
+
+// A stream takes more from the socket than it gives at once, and the loop sees only the socket.
+static void read_stream(struct connection *connection)
+{
+    const struct stream *before;
+    int reads = 0;
+    do {
+        before = connection->stream; // a new one on top has not been asked yet
+        read_once(connection);
+    } while (is_reading(connection) && !connection->paused && ++reads < READS_IN_A_TURN &&
+             (connection->stream != before || stream_has_input(connection->stream)));
+    if (is_reading(connection) && connection_flush_stream(connection))
+        connection_read_again(connection);
+}
+
+void connection_read_again(struct connection *connection)
+{
+    struct worker *worker = connection->worker;
+    if (connection->again || connection->paused || !is_reading(connection) ||
+        connection->stream == NULL || !stream_has_input(connection->stream))
+        return;
+    connection->again = true;
+    connection->next_again = worker->again;
+    worker->again = connection;
+}
+
 void connection_on_readable(struct connection *connection)
 {
     if (connection->state == CONNECTION_CLOSED || connection->moving)
@@ -391,10 +450,10 @@ void connection_on_readable(struct connection *connection)
         read_away(connection);
     else if (connection->worker->stop_by_ms != 0)
         return; // what is not acknowledged now will be sent again elsewhere
-    else if (connection->partial_needed >= OWN_BLOCK_SIZE_MIN)
-        read_large(connection);
+    else if (connection->undecided || connection->stream != NULL)
+        read_stream(connection);
     else
-        read_small(connection);
+        read_once(connection);
 }
 
 void connection_on_writable(struct connection *connection)
@@ -402,7 +461,10 @@ void connection_on_writable(struct connection *connection)
     if (connection->state == CONNECTION_CLOSED || connection->moving)
         return;
     connection_want_write(connection, false);
-    connection_mark_dirty(connection);
+    if (connection->state == CONNECTION_ACCEPTED)
+        (void)connection_flush_stream(connection); // it may move this turn, so it gets on no list
+    else
+        connection_mark_dirty(connection);
 }
 
 void connection_mark_dirty(struct connection *connection)
@@ -419,6 +481,17 @@ void connection_mark_dirty(struct connection *connection)
     worker->dirty_last = connection;
 }
 
+static void forget_again(struct connection *connection)
+{
+    struct connection **link = &connection->worker->again;
+    if (!connection->again)
+        return;
+    while (*link != connection)
+        link = &(*link)->next_again;
+    *link = connection->next_again;
+    connection->again = false;
+}
+
 void connection_move_to(struct connection *connection, uint32_t home, struct bytes raw)
 {
     struct worker *worker = connection->worker;
@@ -426,7 +499,7 @@ void connection_move_to(struct connection *connection, uint32_t home, struct byt
     // What came may lie in the partial packet itself, so that is let go last.
     struct buffer before = connection->partial;
     connection->partial = (struct buffer){0};
-    bool kept = keep_partial(connection, raw);
+    bool kept = put_aside(connection, raw);
     budget_give(&worker->server->budget, before.capacity);
     buffer_done(&before);
     if (post == NULL || !kept) {
@@ -435,6 +508,10 @@ void connection_move_to(struct connection *connection, uint32_t home, struct byt
         return;
     }
     connection->moving = true;
+    if (connection->wants_write)
+        worker->blocked_count--;
+    connection->wants_write = false;
+    forget_again(connection);
     loop_unwatch(worker->loop, connection->fd);
     timer_cancel(worker->wheel, &connection->timer);
     link_out(connection);
@@ -461,10 +538,12 @@ void connection_arrive(struct connection *connection, struct worker *worker)
     struct buffer input = connection->partial;
     connection->partial = (struct buffer){0};
     struct bytes rest = handle_input(connection, buffer_bytes(&input), NULL);
-    if (is_reading(connection) && !keep_partial(connection, rest))
-        no_memory(connection);
+    if (is_reading(connection))
+        (void)connection_keep_input(connection, rest);
     budget_give(&worker->server->budget, input.capacity);
     buffer_done(&input);
+    if (is_reading(connection) && connection_flush_stream(connection))
+        connection_read_again(connection);
 }
 
 void connection_end(struct connection *connection, enum bud_reason reason, const char *why)
@@ -493,7 +572,10 @@ void connection_end(struct connection *connection, enum bud_reason reason, const
 void connection_linger(struct connection *connection)
 {
     move(connection, CONNECTION_LINGERING);
-    net_shutdown_write(connection->fd);
+    if (connection->stream != NULL)
+        stream_shut(connection->stream);
+    else
+        net_shutdown_write(connection->fd);
     if (connection->paused)
         connection_drop(connection, connection->reason, connection->why);
 }
@@ -515,6 +597,8 @@ void connection_drop(struct connection *connection, enum bud_reason reason, cons
     timer_cancel(worker->wheel, &connection->timer);
     if (!connection->moving)
         loop_unwatch(worker->loop, connection->fd);
+    stream_free(connection->stream);
+    connection->stream = NULL;
     net_close(connection->fd);
     link_out(connection);
     atomic_fetch_sub_explicit(&worker->server->connection_count, 1, memory_order_relaxed);
@@ -522,10 +606,17 @@ void connection_drop(struct connection *connection, enum bud_reason reason, cons
     held_drop(connection);
     output_done(&connection->output, &worker->chunks);
     listener_rewatch(worker); // a descriptor is free again
-    if (!connection->dirty) {
-        connection->next_dirty = worker->closed;
-        worker->closed = connection;
-    }
+    connection_bury(connection);
+}
+
+void connection_bury(struct connection *connection)
+{
+    struct worker *worker = connection->worker;
+    ASSERT(connection->state == CONNECTION_CLOSED);
+    if (connection->dirty || connection->again)
+        return;
+    connection->next_dirty = worker->closed;
+    worker->closed = connection;
 }
 
 void connection_free(struct connection *connection)

@@ -22,8 +22,10 @@
 #include "os/net.h"
 #include "proto/engine.h"
 #include "server/output.h"
+#include "transport/stream.h"
 
 struct worker;
+struct listener;
 
 enum connection_state {
     CONNECTION_ACCEPTED,
@@ -42,14 +44,19 @@ struct connection_list {
 
 struct connection {
     struct worker *worker;
+    struct listener *listener;          // that it came by
     struct connection *next, *previous; // in a list of the worker's
     struct connection_list *list;
     struct connection *next_dirty; // to be flushed at the end of the turn
+    struct connection *next_again; // its stream holds input: to be read from in the next turn
     struct session *session;       // in OPEN
     struct engine engine;
     int fd;
-    uint8_t state; // enum connection_state
+    struct stream *stream; // what is between the socket and the engine; NULL: nothing
+    uint8_t state;         // enum connection_state
+    bool undecided;        // what it speaks is not known yet: see connection_transport.c
     bool dirty;
+    bool again;
     bool moving;      // its home is another worker: nothing more is done here
     bool wants_write; // waits for the socket to take more
     bool failed;      // no memory for its output: to be dropped by the flush
@@ -89,7 +96,7 @@ struct connection {
 };
 
 // Takes over an accepted socket. NULL without memory; the socket is then still the caller's.
-struct connection *connection_try_new(struct worker *worker, int fd,
+struct connection *connection_try_new(struct worker *worker, struct listener *listener, int fd,
                                       const struct net_address *peer);
 
 void connection_on_readable(struct connection *connection);
@@ -119,7 +126,26 @@ void connection_become(struct connection *connection, enum connection_state stat
 void connection_want_write(struct connection *connection, bool wants_write);
 void connection_set_deaf(struct connection *connection);
 void connection_linger(struct connection *connection);
+bool connection_keep_input(struct connection *connection, struct bytes rest); // false: it is over
+void connection_end_silently(struct connection *connection, enum bud_reason reason,
+                             const char *why); // as connection_end, without a packet of MQTT
+void connection_read_again(struct connection *connection); // in the next turn
+void connection_bury(struct connection *connection); // CLOSED: to be freed once it is on no list
 void connection_move_to(struct connection *connection, uint32_t home, struct bytes raw);
+
+// connection_transport.c: what is between the socket and the engine. Reading and writing are as
+// net_read and net_writev.
+ssize_t connection_read(struct connection *connection, void *memory, size_t size);
+ssize_t connection_write(struct connection *connection, const struct iovec *parts, int count);
+
+// Looks at the first bytes. True: `*input` is MQTT from here on. False: more must come first (what
+// there is was put aside), a stream was put on, or it is over.
+bool connection_decide(struct connection *connection, struct bytes *input);
+
+// In words, why reading gave -EPROTO.
+const char *connection_stream_trouble(const struct connection *connection);
+// What a stream holds back goes out. False: not all of it now, or the connection was dropped.
+bool connection_flush_stream(struct connection *connection);
 
 // connection_output.c: packets of ours. Each is queued and the connection marked dirty.
 // False: it is larger than the client takes, and was not sent.

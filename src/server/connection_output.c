@@ -469,7 +469,7 @@ static ssize_t write_out(struct connection *connection)
     struct iovec parts[PARTS_MAX];
     struct worker *worker = connection->worker;
     int count = output_parts(&connection->output, parts, PARTS_MAX);
-    ssize_t wrote = net_writev(connection->fd, parts, count);
+    ssize_t wrote = connection_write(connection, parts, count);
     if (wrote > 0) {
         output_consume(&connection->output, &worker->chunks, (size_t)wrote);
         counter_add(&worker->counters, COUNTER_BYTES_SENT, (uint64_t)wrote);
@@ -490,7 +490,7 @@ static bool write_all(struct connection *connection)
             return false;
         }
         if (connection->output.size == 0)
-            return true;
+            return connection_flush_stream(connection);
         ssize_t wrote = write_out(connection);
         if (wrote == -EAGAIN) {
             connection_want_write(connection, true);
@@ -512,9 +512,7 @@ void connection_flush(struct connection *connection)
 {
     struct worker *worker = connection->worker;
     if (connection->state == CONNECTION_CLOSED) {
-        // It was dropped while on the list of this turn.
-        connection->next_dirty = worker->closed;
-        worker->closed = connection;
+        connection_bury(connection);
         return;
     }
     // A full socket says itself when it takes more; trying before costs a system call for nothing.

@@ -1,16 +1,45 @@
 // SPDX-License-Identifier: MIT
-// Where connections come from: one listening socket, watched by every worker; whoever is free
+// Where connections come from: listening sockets, each watched by every worker; whoever is free
 // accepts. Without file descriptors, or with too many connections waiting, accepting stops until
-// something closes: no spinning.
+// something closes: no spinning. A listener that a reload removes is closed at once and freed with
+// the broker: connections that came by it still point to it.
 #ifndef BUD_SERVER_LISTENER_H
 #define BUD_SERVER_LISTENER_H
 
-struct worker;
-struct connection;
+#include "server/listener_options.h"
 
-int listener_watch(struct worker *worker); // 0 or -errno
+#include <stdatomic.h>
+#include <stddef.h>
+
+struct worker;
+struct server;
+struct connection;
+struct tls_context;
+
+struct listener {
+    struct listener *next;
+    const struct listener_options *options;
+    uint32_t number; // from 1, and never given again: whose rules hold for who comes in by it
+    int fd;          // -1: closed
+    struct tls_context *tls;       // NULL: none
+    _Atomic uint64_t client_count; // with an accepted CONNECT
+};
+
+// Opens every listener of the options and those that systemd handed over. 0, or -errno with a
+// sentence in `error` (SERVER_ERROR_MAX bytes).
+int listeners_open(struct server *server, char *error);
+void listeners_free(struct server *server);
+
+// "127.0.0.1:1883", "[::]:8883", "/run/bud.sock"; at least NET_ADDRESS_TEXT_MAX + 108 bytes.
+void listener_name(const struct listener *listener, char *text, size_t size);
+
+int listener_watch(struct worker *worker); // all of them; 0 or -errno
 void listener_unwatch(struct worker *worker);
 void listener_rewatch(struct worker *worker); // after a pause, if there is room again
-void listener_on_readable(struct worker *worker);
+
+// What the loop gives back for a listener, told apart from a connection.
+void *listener_owner(struct listener *listener);
+struct listener *listener_of_owner(void *owner); // NULL: it is a connection
+void listener_on_readable(struct worker *worker, struct listener *listener);
 
 #endif

@@ -3,7 +3,6 @@
 
 #include "base/memory.h"
 #include "os/clock.h"
-#include "os/net.h"
 #include "os/process.h"
 #include "os/random.h"
 #include "os/thread.h"
@@ -15,7 +14,6 @@
 #include <stdio.h>
 #include <string.h>
 
-#define BACKLOG 4096
 #define MEMORY_LIMIT_MIN (INT64_C(64) << 20)
 
 uint32_t server_home_of(const struct server *server, struct bytes client_id)
@@ -39,26 +37,6 @@ static int64_t memory_limit(const struct options *options)
     return quarter < MEMORY_LIMIT_MIN ? MEMORY_LIMIT_MIN : quarter;
 }
 
-static int listen_on(struct server *server, char *error)
-{
-    const struct options *options = &server->options;
-    const char *where = options->bind_address[0] == 0 ? "every interface" : options->bind_address;
-    server->listener = net_listen(options->bind_address, (uint16_t)options->port, BACKLOG);
-    if (server->listener >= 0)
-        return 0;
-    int cause = server->listener;
-    const char *remedy = cause == -EADDRINUSE ? "another program has this port: stop it, or choose "
-                                                "another one with --port"
-                         : cause == -EACCES   ? "ports below 1024 need root: choose another one "
-                                                "with --port"
-                         : cause == -EADDRNOTAVAIL || cause == -ENOENT
-                             ? "this machine has no such address: see --bind"
-                             : "see --port and --bind";
-    (void)snprintf(error, SERVER_ERROR_MAX, "cannot listen on port %u of %s: %s (%s)",
-                   (unsigned)options->port, where, strerror(-cause), remedy);
-    return cause;
-}
-
 static void fill(struct server *server)
 {
     const struct options *options = &server->options;
@@ -69,7 +47,6 @@ static void fill(struct server *server)
     random_bytes(&server->hash_key, sizeof(server->hash_key));
     server->worker_count = options->workers > 0 ? (uint32_t)options->workers : thread_core_count();
     server->budget.limit = memory_limit(options);
-    server->listener = -1;
     server->started_ms = clock_monotonic_ms();
     epoch_init(&server->epoch, server->worker_count);
     server->index = index_new(&server->epoch, server->hash_key);
@@ -87,7 +64,7 @@ int server_new(const struct options *options, struct server **ret_server, char *
     struct server *server = memory_new(sizeof(*server));
     server->options = *options;
     fill(server);
-    int result = listen_on(server, error);
+    int result = listeners_open(server, error);
     for (uint32_t i = 0; result == 0 && i < server->worker_count; i++) {
         result = worker_new(server, i, &server->workers[i]);
         if (result < 0)
@@ -114,11 +91,10 @@ int server_new(const struct options *options, struct server **ret_server, char *
 
 void server_free(struct server *server)
 {
-    if (server->listener >= 0)
-        net_close(server->listener);
     for (uint32_t i = 0; i < server->worker_count; i++)
         if (server->workers[i] != NULL)
             worker_free(server->workers[i]);
+    listeners_free(server);
     writer_free(server->writer);
     retained_free(server->retained);
     epoch_drain(&server->epoch);

@@ -11,11 +11,13 @@
 #include "core/ports.h"
 #include "core/retained.h"
 #include "server/auth.h"
+#include "server/listener_options.h"
 #include "server/log.h"
 #include "server/options.h"
 
 #define SERVER_ERROR_MAX 640
 
+struct listener;
 struct worker;
 struct writer_thread;
 
@@ -41,7 +43,9 @@ struct server {
     struct budget budget;
     struct worker **workers;
     uint32_t worker_count;
-    int listener;                 // -1 none
+    struct listener *listeners;
+    struct listener_options bare_listener; // without a configuration
+    uint32_t listener_count_ever;
     struct writer_thread *writer; // NULL without persistence
     struct chore *chores;
     int64_t started_ms;

@@ -186,6 +186,21 @@ static void free_closed(struct worker *worker)
     }
 }
 
+static void read_again(struct worker *worker)
+{
+    struct connection *connection = worker->again;
+    worker->again = NULL;
+    while (connection != NULL) {
+        struct connection *next = connection->next_again;
+        connection->again = false;
+        if (connection->state == CONNECTION_CLOSED)
+            connection_bury(connection);
+        else
+            connection_on_readable(connection);
+        connection = next;
+    }
+}
+
 // Posts to a worker that has stopped.
 static void discard_posts(struct worker *worker, struct post *post)
 {
@@ -206,6 +221,8 @@ static void discard_posts(struct worker *worker, struct post *post)
 void worker_free(struct worker *worker)
 {
     ASSERT(worker->connections.first == NULL && worker->pending.first == NULL);
+    read_again(worker); // they are all closed
+    free_closed(worker);
     discard_posts(worker, inbox_take(&worker->inbox));
     size_t position = 0;
     struct session *session;
@@ -350,7 +367,7 @@ static void run_chores(struct worker *worker)
 
 static int time_to_wait(const struct worker *worker)
 {
-    if (worker->dirty_first != NULL)
+    if (worker->dirty_first != NULL || worker->again != NULL)
         return 0;
     int64_t due_ms =
         worker->stop_by_ms != 0 ? worker->now_ms + STOP_STEP_MS : worker->checked_ms + 1000;
@@ -369,8 +386,9 @@ static void handle_events(struct worker *worker, const struct loop_event *events
 {
     for (int i = 0; i < count; i++) {
         struct connection *connection = events[i].owner;
-        if (events[i].owner == worker) {
-            listener_on_readable(worker);
+        struct listener *listener = listener_of_owner(events[i].owner);
+        if (listener != NULL) {
+            listener_on_readable(worker, listener);
             continue;
         }
         if ((events[i].events & LOOP_WRITE) != 0)
@@ -418,6 +436,7 @@ bool worker_turn(struct worker *worker)
 
     drain_inbox(worker);
     handle_events(worker, events, count);
+    read_again(worker);
     timer_wheel_advance(worker->wheel, worker->now_ms);
     run_chores(worker);
     if (worker->now_ms >= worker->checked_ms + 1000) {

@@ -47,6 +47,7 @@ struct worker {
     struct connection_list pending;     // without an accepted CONNECT
     struct connection_list connections; // all others
     struct connection *dirty_first, *dirty_last;
+    struct connection *again;  // to be read from whatever the loop says, linked by next_again
     struct connection *closed; // freed at the end of the turn, linked by next_dirty
     struct chunk_pool chunks;
     struct arena scratch;   // given back at the end of the turn
