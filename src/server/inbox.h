@@ -23,6 +23,7 @@ enum post_kind {
     POST_SYNCED,     // it is: `ticket`
     POST_COMMITTED,  // from the writer: your batch `ticket` is on the disk
     POST_READ,       // from the writer: what was asked for, in `read`
+    POST_STAND,      // come to the standstill at the end of your turn
     POST_QUIET,      // I read no more: nothing comes from me after this
 };
 

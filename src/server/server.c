@@ -48,6 +48,7 @@ static void fill(struct server *server)
     server->worker_count = options->workers > 0 ? (uint32_t)options->workers : thread_core_count();
     server->budget.limit = memory_limit(options);
     server->started_ms = clock_monotonic_ms();
+    standstill_init(&server->standstill);
     epoch_init(&server->epoch, server->worker_count);
     server->index = index_new(&server->epoch, server->hash_key);
     server->retained =
@@ -100,6 +101,7 @@ void server_free(struct server *server)
     epoch_drain(&server->epoch);
     index_free(server->index);
     ASSERT(budget_used(&server->budget) == 0);
+    standstill_done(&server->standstill);
     log_done(&server->log);
     memory_free(server->workers);
     memory_free(server);

@@ -5,6 +5,7 @@
 #define BUD_SERVER_SERVER_H
 
 #include "base/epoch.h"
+#include "base/standstill.h"
 #include "core/budget.h"
 #include "core/counters.h"
 #include "core/index.h"
@@ -17,6 +18,7 @@
 
 #define SERVER_ERROR_MAX 640
 
+struct file_watch;
 struct listener;
 struct worker;
 struct writer_thread;
@@ -48,6 +50,8 @@ struct server {
     uint32_t listener_count_ever;
     struct writer_thread *writer; // NULL without persistence
     struct chore *chores;
+    struct file_watch *watches;
+    struct standstill standstill;
     int64_t started_ms;
     _Atomic uint64_t next_session_number;
     _Atomic uint64_t connection_count; // accepted sockets now open

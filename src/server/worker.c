@@ -312,6 +312,7 @@ static void handle_post(struct worker *worker, struct post *post)
     case POST_COMMITTED: journal_on_committed(&worker->journal, post->ticket); break;
     case POST_READ: take_read(worker, post->read); break;
     case POST_QUIET: worker->quiet_count++; break;
+    case POST_STAND: worker->is_to_stand = true; break;
     }
     message_unref(post->message);
     memory_free(post);
@@ -425,6 +426,15 @@ static void end_turn(struct worker *worker)
     }
 }
 
+// Between two turns, holding nothing. Listeners may come and go meanwhile.
+static void stand_still(struct worker *worker)
+{
+    worker->is_to_stand = false;
+    listener_unwatch(worker);
+    standstill_stand(&worker->server->standstill);
+    listener_rewatch(worker);
+}
+
 bool worker_turn(struct worker *worker)
 {
     struct loop_event events[EVENTS_MAX];
@@ -459,6 +469,8 @@ bool worker_turn(struct worker *worker)
     free_closed(worker);
     epoch_quiescent(epoch, worker->number);
     epoch_offline(epoch, worker->number); // between turns it holds nothing
+    if (worker->is_to_stand)
+        stand_still(worker);
     return !worker->stopped;
 }
 
@@ -469,12 +481,22 @@ void worker_run(void *argument)
         ;
 }
 
-void worker_stop(struct worker *worker)
+static void tell(struct worker *worker, enum post_kind kind)
 {
     struct post *post = memory_new(sizeof(*post));
-    post->kind = POST_STOP;
+    post->kind = (uint8_t)kind;
     struct post_chain chain = {0};
     post_chain_add(&chain, post);
     if (inbox_append(&worker->inbox, &chain))
         loop_wake(worker->loop);
+}
+
+void worker_stop(struct worker *worker)
+{
+    tell(worker, POST_STOP);
+}
+
+void worker_stand(struct worker *worker)
+{
+    tell(worker, POST_STAND);
 }

@@ -61,6 +61,7 @@ struct worker {
     bool said_goodbye;
     bool listening; // the listener is watched
     bool stopped;
+    bool is_to_stand;                  // still, at the end of the turn
     bool deaf;                         // has so much for the disk that nothing more is read for now
     bool was_short, publishers_paused; // memory, at the last check
     bool was_low;                      // disk space
@@ -79,7 +80,8 @@ void worker_run(void *worker); // turns until stopped; a thread's main
 void worker_post(struct worker *worker, uint32_t to,
                  struct post *post); // leaves at the end of the turn
 struct post *worker_try_post(struct worker *worker, uint32_t leaf_count);
-void worker_stop(struct worker *worker); // from any thread
+void worker_stop(struct worker *worker);  // from any thread
+void worker_stand(struct worker *worker); // from any thread: it comes to the server's standstill
 
 // Sessions of this home.
 struct session *worker_find_session(struct worker *worker, struct bytes client_id);
