@@ -4,6 +4,7 @@
 #include "cmd/cmd.h"
 #include "cmd/suggestion.h"
 
+#include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -12,6 +13,8 @@ static const struct command commands[] = {
     {"pub", cmd_pub, "send a message"},
     {"sub", cmd_sub, "print messages as they come"},
     {"store", cmd_store, "look into what the broker keeps: check, dump, backup, compact"},
+    {"user", cmd_user, "who may come in: add, del, list"},
+    {"passwd", cmd_passwd, "Mosquitto's password files, as mosquitto_passwd"},
 };
 
 #define COMMAND_COUNT (sizeof(commands) / sizeof(commands[0]))
@@ -64,11 +67,21 @@ static int help_on(int argc, char **argv)
     return EXIT_DONE;
 }
 
+// A link of another name to the program stands for the one of that name.
+static bool is_called(const char *program, const char *name)
+{
+    const char *slash = program ? strrchr(program, '/') : NULL;
+
+    return program && strcmp(slash ? slash + 1 : program, name) == 0;
+}
+
 int main(int argc, char **argv)
 {
     const char *name = argc > 1 ? argv[1] : "";
     const struct command *command = find_command(name);
 
+    if (is_called(argv[0], "mosquitto_passwd"))
+        return cmd_passwd(argc, argv);
     if (command)
         return command->run(argc - 1, argv + 1);
     if (strcmp(name, "--version") == 0 || strcmp(name, "version") == 0) {

@@ -10,6 +10,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -141,29 +142,69 @@ static int write_beside(const char *path, const void *data, size_t size, const s
     return result;
 }
 
-static int sync_directory_of(const char *path)
+static int directory_of(const char *path, char *directory)
 {
-    char directory[PATH_MAX];
     const char *slash = strrchr(path, '/');
     if (slash == NULL)
-        return file_sync_directory(".");
-    size_t size = slash == path ? 1 : (size_t)(slash - path);
-    if (size >= sizeof(directory))
+        path = ".";
+    size_t size = slash == NULL || slash == path ? 1 : (size_t)(slash - path);
+    if (size >= PATH_MAX)
         return -ENAMETOOLONG;
     memcpy(directory, path, size);
     directory[size] = 0;
-    return file_sync_directory(directory);
+    return 0;
+}
+
+static int sync_directory_of(const char *path)
+{
+    char directory[PATH_MAX];
+    int result = directory_of(path, directory);
+    return result < 0 ? result : file_sync_directory(directory);
+}
+
+int file_lock_directory_of(const char *path)
+{
+    char directory[PATH_MAX];
+    int result = directory_of(path, directory);
+    if (result < 0)
+        return result;
+    int descriptor = open(directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (descriptor < 0)
+        return -errno;
+    while (flock(descriptor, LOCK_EX) < 0) {
+        if (errno == EINTR)
+            continue;
+        result = -errno;
+        (void)close(descriptor);
+        return result;
+    }
+    return descriptor;
+}
+
+// What a new file beside `path` is to look like: the one that is there, or else of whoever the
+// directory belongs to, so that a broker that has dropped its rights can read what root writes.
+static int appearance_of(const char *path, uint32_t mode, struct stat *ret_like)
+{
+    char directory[PATH_MAX];
+    if (stat(path, ret_like) == 0)
+        return 0;
+    int result = errno == ENOENT ? directory_of(path, directory) : -errno;
+    if (result == 0 && stat(directory, ret_like) < 0)
+        result = -errno;
+    ret_like->st_mode = mode;
+    return result;
 }
 
 int file_replace(const char *path, const void *data, size_t size, uint32_t mode)
 {
     char name[PATH_MAX], real[PATH_MAX];
-    struct stat like = {.st_mode = mode, .st_uid = geteuid(), .st_gid = getegid()};
-    if (stat(path, &like) < 0 && errno != ENOENT)
-        return -errno;
+    struct stat like;
+    int result = appearance_of(path, mode, &like);
+    if (result < 0)
+        return result;
     if (realpath(path, real) != NULL) // a symlink stays one
         path = real;
-    int result = write_beside(path, data, size, &like, name);
+    result = write_beside(path, data, size, &like, name);
     if (result < 0)
         return result;
     if (rename(name, path) < 0) {

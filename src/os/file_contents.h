@@ -35,6 +35,10 @@ int file_read_contents(const char *path, bool follow_symlink, size_t size_max,
 // whole. Mode and owner are those of the file that was there, or `mode`. 0 or -errno.
 int file_replace(const char *path, const void *data, size_t size, uint32_t mode);
 
+// Keeps everybody else who asks out of the directory that `path` is in; waits for its turn. A
+// descriptor for file_unlock, or -errno.
+int file_lock_directory_of(const char *path);
+
 // Makes a new file, for this user alone (mode 0600), whole or not at all. -EEXIST: it is there.
 int file_make_secret(const char *path, const void *data, size_t size);
 
