@@ -25,6 +25,7 @@
 struct index;
 struct leaf;
 struct share_group;
+struct principal;
 struct session;
 
 // One subscription of one session. Memory is the session's; the index fills in the second half.
@@ -67,6 +68,7 @@ struct share_member {
     struct subscription *subscription;
     uint32_t worker;
     uint32_t position;           // in the group's array; guarded by the group's lock
+    struct principal *principal; // who it is, referenced; guarded likewise. NULL: not known yet
     _Atomic uint32_t in_flight;  // messages given to it and not done with
     _Atomic uint32_t references; // one of the index until nobody can find it any more
 };
@@ -106,18 +108,23 @@ struct bytes index_group_of(const struct subscription *subscription); // empty w
 bool index_match(struct index *index, struct bytes topic, struct hits *hits);
 void hits_done(struct hits *hits);
 
-// A new member counts as offline until its worker says otherwise.
+// A new member counts as offline, and as nobody, until its worker says otherwise.
 void share_set_online(struct share_member *member, bool online);
+void share_set_principal(struct share_member *member, struct principal *principal); // refers to it
 
 struct share_choice {
     const struct share_member *except; // never this one; NULL: no exception
     bool online_only;                  // an offline one is not chosen
     uint8_t qos;                       // of the message: QoS 0 is only roughly counted
+    // May it be given to this one? NULL: to anybody.
+    bool (*may_be_given)(void *context, const struct principal *principal);
+    void *context;
 };
 
 // Chooses a member of `group`: online before offline, fewest in flight first, ties in turn. Looks
 // at no more than 64 online and 64 offline candidates, from a moving start, so that a large group
-// costs no more than a small one. The chosen member's in_flight has been increased. NULL: nobody.
+// costs no more than a small one; who may not be given it is passed over, 1024 of them at most. The
+// chosen member's in_flight has been increased. NULL: nobody.
 struct share_member *share_pick(struct share_group *group, const struct share_choice *choice);
 
 // Who must give in_flight back later (a message under way to the member's session) keeps a

@@ -79,6 +79,7 @@ struct message *message_try_new(struct budget *budget, const struct message_sour
         .packet_id = source->packet_id,
         .publisher = source->publisher,
         .spread = source->spread,
+        .principal = source->retain ? principal_ref(source->principal) : NULL,
         .expires_ms = expiry_of(source),
         .budget = budget,
     };
@@ -106,6 +107,7 @@ void message_unref(struct message *message)
         return;
     budget_give(message->budget, message_size(message));
     memory_free(message->spread);
+    principal_unref(message->principal);
     memory_free(message->storage);
     memory_free(message);
 }

@@ -7,6 +7,7 @@
 #define BUD_CORE_MESSAGE_H
 
 #include "core/budget.h"
+#include "core/principal.h"
 #include "proto/packet.h"
 
 #include <stdatomic.h>
@@ -37,7 +38,9 @@ struct message {
     int64_t expires_ms; // monotonic; MESSAGE_NEVER_EXPIRES
     uint64_t row;       // in the store; 0 none. Touched only by the thread that writes the store
     struct budget *budget;
-    struct spread *spread; // owned; NULL but after a crash
+    struct spread *spread;       // owned; NULL but after a crash
+    struct principal *principal; // who published it, if it is retained; referenced; NULL: the
+                                 // broker itself
     void *storage; // adopted memory that holds topic and payload, or NULL: they are in bytes[]
     size_t storage_size;
     const uint8_t *topic;
@@ -53,7 +56,8 @@ struct message_source {
     bool retain;
     uint64_t publisher;
     uint16_t packet_id;
-    struct spread *spread; // taken over by the message, if there is one
+    struct spread *spread;       // taken over by the message, if there is one
+    struct principal *principal; // kept (with a reference) if it is to be retained; may be NULL
     int64_t now_ms;
     void *storage; // heap block (base/memory.h) that topic and payload view and that the message
                    // shall own; NULL: copy

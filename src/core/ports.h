@@ -7,17 +7,24 @@
 #include "core/counters.h"
 #include "core/index.h"
 #include "core/message.h"
+#include "core/principal.h"
 
 struct session;
 struct delivery;
 
-// Who may read and write what. NULL functions allow everything but writing to `$SYS`.
+// Who may read and write what. NULL functions allow everything but writing to `$SYS` and touching
+// `$CONTROL`. It changes as a whole, while no worker runs.
 struct access_port {
     void *context;
-    // May this session's user receive a message on (or publish to) this topic now?
-    bool (*may_read)(void *context, const struct session *session, struct bytes topic);
-    bool (*may_write)(void *context, const struct session *session, struct bytes topic);
-    bool (*may_subscribe)(void *context, const struct session *session, struct bytes filter);
+    uint32_t generation;       // another one with each change of the rules: see delivery.generation
+    bool checks_retain_source; // a retained message is given out while its publisher may write it
+    // May this principal receive a message on (or publish to) this topic now?
+    bool (*may_read)(void *context, const struct principal *principal, struct bytes topic);
+    bool (*may_write)(void *context, const struct principal *principal, struct bytes topic);
+    // False: the user of this principal was removed. NULL: nobody was.
+    bool (*is_known)(void *context, const struct principal *principal);
+    // Is there anything that it might receive by this filter (without `$share/group/`)?
+    bool (*may_subscribe)(void *context, const struct principal *principal, struct bytes filter);
 };
 
 // What must survive a crash is handed over in the turn that changes it; acknowledgements wait until
@@ -60,8 +67,8 @@ struct ports {
     // Another worker's session was chosen from a shared subscription.
     void (*post_member)(void *context, uint32_t worker, struct message *message,
                         struct share_member *member);
-    // A message was not (or will not be) delivered to this session: say so. `cause` is a
-    // COUNTER_DROPPED_*, counted by the callee.
+    // A message was not (or will not be) delivered to this session (NULL: to no member of a shared
+    // subscription): say so. `cause` is a COUNTER_DROPPED_*, counted by the callee.
     void (*dropped)(void *context, const struct session *session, const struct message *message,
                     enum counter cause);
 };

@@ -53,34 +53,43 @@ static bool is_below_sys(struct bytes topic)
            (topic.size == 4 || topic.data[4] == '/');
 }
 
+// A client may write there too, a little: what it has counts as a client's.
 static struct held *account_of(struct retained *retained, const struct message *message)
 {
-    return is_below_sys(message_topic(message)) ? &retained->broker : &retained->clients;
+    bool is_brokers = message->publisher == 0 && is_below_sys(message_topic(message));
+    return is_brokers ? &retained->broker : &retained->clients;
 }
 
-static size_t size_of(const struct message *message)
+// What the value of a topic weighs in this account.
+static struct held part_of(struct retained *retained, const struct held *account,
+                           const struct message *message)
 {
-    return message == NULL ? 0 : message_size(message);
+    if (message == NULL || account_of(retained, message) != account)
+        return (struct held){0};
+    return (struct held){1, message_size(message)};
 }
 
 static bool fits(struct retained *retained, const struct message *message,
                  const struct message *old)
 {
     const struct held *held = account_of(retained, message);
+    struct held before = part_of(retained, held, old);
     return held == &retained->broker ||
-           (held->count + (old == NULL) <= retained->limits.count_max &&
-            held->bytes - size_of(old) + size_of(message) <= retained->limits.bytes_max);
+           (held->count - before.count + 1 <= retained->limits.count_max &&
+            held->bytes - before.bytes + message_size(message) <= retained->limits.bytes_max);
 }
 
 // Both have the same topic; either may be NULL.
 static void account(struct retained *retained, const struct message *message,
                     const struct message *old)
 {
-    struct held *held = account_of(retained, message != NULL ? message : old);
-    held->count += message != NULL;
-    held->count -= old != NULL;
-    held->bytes += size_of(message);
-    held->bytes -= size_of(old);
+    struct held *accounts[] = {&retained->clients, &retained->broker};
+    for (int i = 0; i < 2; i++) {
+        struct held before = part_of(retained, accounts[i], old);
+        struct held after = part_of(retained, accounts[i], message);
+        accounts[i]->count += after.count - before.count;
+        accounts[i]->bytes += after.bytes - before.bytes;
+    }
 }
 
 // Takes the value out, and the node if nothing else holds it. The caller gets the reference.

@@ -3,6 +3,7 @@
 
 #include "base/memory.h"
 #include "core/session.h"
+#include "proto/topic.h"
 
 #include <string.h>
 
@@ -20,26 +21,72 @@ void router_done(struct router *router)
     memory_free(router->post_leaves);
 }
 
-bool router_may_read(const struct router *router, const struct session *session, struct bytes topic)
+static bool is_below(struct bytes topic, struct bytes root)
 {
-    const struct access_port *access = router->access;
-    return access->may_read == NULL || access->may_read(access->context, session, topic);
+    return topic.size >= root.size && memcmp(topic.data, root.data, root.size) == 0 &&
+           (topic.size == root.size || topic.data[root.size] == '/');
 }
 
 static bool is_system_topic(struct bytes topic)
 {
-    return topic.size >= 4 && memcmp(topic.data, "$SYS", 4) == 0 &&
-           (topic.size == 4 || topic.data[4] == '/');
+    return is_below(topic, BYTES_OF("$SYS"));
 }
 
-bool router_may_write(const struct router *router, const struct session *session,
+// What has no rule: orders to a broker are nobody's to read or give.
+static bool is_open_to_all(struct bytes topic)
+{
+    return !is_below(topic, BYTES_OF("$CONTROL"));
+}
+
+bool router_may_read(const struct router *router, const struct principal *principal,
+                     struct bytes topic)
+{
+    const struct access_port *access = router->access;
+    return access->may_read == NULL ? is_open_to_all(topic)
+                                    : access->may_read(access->context, principal, topic);
+}
+
+bool router_may_write(const struct router *router, const struct principal *principal,
                       struct bytes topic)
 {
-    // The broker's own namespace is never a client's to write, whatever the access rules say.
-    if (is_system_topic(topic))
+    // The broker's own namespace is never a client's to write, whatever the access rules say; but
+    // a bridge of another broker says there whether it is up.
+    if (is_system_topic(topic) && !topic_matches(BYTES_OF("$SYS/broker/connection/+/state"), topic))
         return false;
     const struct access_port *access = router->access;
-    return access->may_write == NULL || access->may_write(access->context, session, topic);
+    return access->may_write == NULL ? is_open_to_all(topic)
+                                     : access->may_write(access->context, principal, topic);
+}
+
+bool router_may_have(const struct router *router, const struct principal *principal,
+                     struct delivery *delivery)
+{
+    const struct access_port *access = router->access;
+    if (delivery->generation != 0 && delivery->generation == access->generation)
+        return true;
+    if (!router_may_read(router, principal, message_topic(delivery->message)))
+        return false;
+    delivery->generation = access->generation;
+    return true;
+}
+
+bool router_is_known(const struct router *router, const struct principal *principal)
+{
+    const struct access_port *access = router->access;
+    return access->is_known == NULL || access->is_known(access->context, principal);
+}
+
+bool router_may_still_write(const struct router *router, const struct principal *principal,
+                            struct bytes topic)
+{
+    return router_is_known(router, principal) && router_may_write(router, principal, topic);
+}
+
+bool router_source_may_write(const struct router *router, const struct message *message)
+{
+    const struct access_port *access = router->access;
+    return !access->checks_retain_source || message->principal == NULL ||
+           router_may_still_write(router, message->principal, message_topic(message));
 }
 
 static uint8_t lower(uint8_t a, uint8_t b)
@@ -81,7 +128,7 @@ static void deliver(struct router *router, struct session *session, struct deliv
         memory_free(delivery.extra);
         return;
     }
-    if (!router_may_read(router, session, message_topic(delivery.message))) {
+    if (!router_may_have(router, session->principal, &delivery)) {
         router->ports->dropped(router->ports->context, session, delivery.message,
                                COUNTER_DROPPED_NOT_AUTHORIZED);
         memory_free(delivery.extra);
@@ -194,42 +241,79 @@ void router_deliver_member(struct router *router, struct message *message,
         router_pass_on(router, message, member, false);
         return;
     }
+    struct session *session = subscription->session;
     struct delivery delivery = delivery_for(subscription, message);
-    enum counter cause = COUNTER_DROPPED_NOT_AUTHORIZED;
-    if (router_may_read(router, subscription->session, message_topic(message))) {
-        cause = COUNTER_DROPPED_NO_MEMORY;
+    // It was chosen as one who may read this; but it may be somebody else by now.
+    bool allowed = router_may_have(router, session->principal, &delivery);
+    if (allowed)
         delivery.extra = memory_try_new(sizeof(*delivery.extra));
-        if (delivery.extra != NULL) {
-            delivery.extra->member = share_member_ref(member);
-            message_ref(message);
-            session_deliver(subscription->session, delivery);
-            return;
-        }
+    if (delivery.extra != NULL) {
+        delivery.extra->member = share_member_ref(member);
+        message_ref(message);
+        session_deliver(session, delivery);
+        return;
     }
     atomic_fetch_sub_explicit(&member->in_flight, 1, memory_order_relaxed);
-    router->ports->dropped(router->ports->context, subscription->session, message, cause);
+    if (!allowed && router_pass_on(router, message, member, false))
+        return;
+    router->ports->dropped(router->ports->context, session, message,
+                           allowed ? COUNTER_DROPPED_NO_MEMORY : COUNTER_DROPPED_NOT_AUTHORIZED);
 }
 
-static bool give_to_member(struct router *router, struct message *message,
-                           struct share_group *group, const struct share_member *except,
-                           bool online_only)
+struct reader_wanted {
+    const struct router *router;
+    struct bytes topic;
+    bool was_refused; // somebody may not have it
+};
+
+static bool may_be_given(void *context, const struct principal *principal)
 {
-    struct share_choice choice = {
-        .except = except, .online_only = online_only, .qos = message->qos};
-    struct share_member *member = share_pick(group, &choice);
-    if (member == NULL)
-        return false;
+    struct reader_wanted *wanted = context;
+    bool allowed = router_may_read(wanted->router, principal, wanted->topic);
+    wanted->was_refused = wanted->was_refused || !allowed;
+    return allowed;
+}
+
+static struct share_member *pick_reader(struct reader_wanted *wanted, struct share_group *group,
+                                        struct share_choice choice)
+{
+    choice.context = wanted;
+    choice.may_be_given = wanted->router->access->may_read == NULL ? NULL : may_be_given;
+    return share_pick(group, &choice);
+}
+
+static void give_to_member(struct router *router, struct message *message,
+                           struct share_member *member)
+{
     if (member->worker == router->worker && member->subscription != NULL)
         router_deliver_member(router, message, member);
     else
         router->ports->post_member(router->ports->context, member->worker, message, member);
-    return true;
+}
+
+// Nobody of the group being there is no loss; nobody being allowed to read it is one.
+static void give_to_group(struct router *router, struct message *message, struct share_group *group)
+{
+    struct reader_wanted wanted = {.router = router, .topic = message_topic(message)};
+    struct share_member *member =
+        pick_reader(&wanted, group, (struct share_choice){.qos = message->qos});
+    if (member != NULL)
+        give_to_member(router, message, member);
+    else if (wanted.was_refused)
+        router->ports->dropped(router->ports->context, NULL, message,
+                               COUNTER_DROPPED_NOT_AUTHORIZED);
 }
 
 bool router_pass_on(struct router *router, struct message *message, const struct share_member *from,
                     bool online_only)
 {
-    return give_to_member(router, message, from->group, from, online_only);
+    struct reader_wanted wanted = {.router = router, .topic = message_topic(message)};
+    struct share_choice choice = {.except = from, .online_only = online_only, .qos = message->qos};
+    struct share_member *member = pick_reader(&wanted, from->group, choice);
+    if (member == NULL)
+        return false;
+    give_to_member(router, message, member);
+    return true;
 }
 
 static bool room_to_post(struct router *router)
@@ -275,7 +359,7 @@ static void spread(struct router *router, struct message *message)
                                 count);
     }
     for (uint32_t i = 0; i < hits->group_count; i++)
-        give_to_member(router, message, hits->groups[i], NULL, false);
+        give_to_group(router, message, hits->groups[i]);
 }
 
 enum bud_reason router_publish(struct router *router, struct message *message)

@@ -51,10 +51,23 @@ void router_deliver_member(struct router *router, struct message *message,
 bool router_pass_on(struct router *router, struct message *message, const struct share_member *from,
                     bool online_only);
 
-// Access, in one place for every path.
-bool router_may_read(const struct router *router, const struct session *session,
+// Access, in one place for every path: live, retained, queued, sent again, shared, by alias, wills.
+bool router_may_read(const struct router *router, const struct principal *principal,
                      struct bytes topic);
-bool router_may_write(const struct router *router, const struct session *session,
+bool router_may_write(const struct router *router, const struct principal *principal,
                       struct bytes topic);
+
+// A message on its way to this principal: as router_may_read, but what was found allowed under the
+// present rules is not looked at twice.
+bool router_may_have(const struct router *router, const struct principal *principal,
+                     struct delivery *delivery);
+
+// May it write here although it is away, and perhaps no longer a user: its will, what it retained?
+bool router_may_still_write(const struct router *router, const struct principal *principal,
+                            struct bytes topic);
+bool router_is_known(const struct router *router, const struct principal *principal);
+
+// A retained message: may whoever published it still do so?
+bool router_source_may_write(const struct router *router, const struct message *message);
 
 #endif

@@ -185,11 +185,19 @@ static void the_brokers_own_topics_are_nobodys_to_write(void **state)
     world->access = (struct access_port){0};
     assert_false(router_may_write(router, NULL, text("$SYS")));
     assert_false(router_may_write(router, NULL, text("$SYS/broker/uptime")));
+    assert_false(router_may_write(router, NULL, text("$SYS/broker/connection/state")));
+    assert_false(router_may_write(router, NULL, text("$SYS/broker/connection/a/b/state")));
+    assert_false(router_may_write(router, NULL, text("$SYS/broker/connection/a/state/")));
+    assert_true(router_may_write(router, NULL, text("$SYS/broker/connection/a/state")));
     assert_true(router_may_write(router, NULL, text("$SYSTEM")));
     assert_true(router_may_write(router, NULL, text("$sys/x")));
     assert_true(router_may_write(router, NULL, text("a/$SYS/x")));
     assert_true(router_may_write(router, NULL, text("$SY")));
     assert_true(router_may_read(router, NULL, text("$SYS/broker/uptime")));
+    // Orders to a broker need a rule that names them.
+    assert_false(router_may_write(router, NULL, text("$CONTROL/dynamic-security/v1")));
+    assert_false(router_may_read(router, NULL, text("$CONTROL")));
+    assert_true(router_may_write(router, NULL, text("$CONTROLS/x")));
 }
 
 // ---- shared subscriptions ----

@@ -18,31 +18,53 @@ struct bytes session_key(const void *session)
     return ((const struct session *)session)->client_id;
 }
 
-struct session *session_try_new(struct router *router, uint64_t number, struct bytes client_id,
-                                struct bytes user)
+static void belong_to(struct session *session, struct principal *principal)
 {
-    size_t size = sizeof(struct session) + client_id.size + user.size;
-    if (!budget_take(router->budget, size))
+    session->principal = principal_ref(principal);
+    session->client_id = principal_client_id(principal);
+    session->user = principal_user(principal);
+}
+
+struct session *session_try_new(struct router *router, uint64_t number, struct principal *principal)
+{
+    if (!budget_take(router->budget, sizeof(struct session)))
         return NULL;
-    struct session *session = memory_try_new(size);
+    struct session *session = memory_try_new(sizeof(*session));
     if (session == NULL) {
-        budget_give(router->budget, size);
+        budget_give(router->budget, sizeof(*session));
         return NULL;
     }
-    uint8_t *text = (uint8_t *)(session + 1);
-    if (client_id.size > 0)
-        memcpy(text, client_id.data, client_id.size);
-    if (user.size > 0)
-        memcpy(text + client_id.size, user.data, user.size);
     session->router = router;
     session->number = number;
-    session->client_id = bytes_make(text, client_id.size);
-    session->user = bytes_make(text + client_id.size, user.size);
+    belong_to(session, principal);
     session->will_expiry_interval = UINT32_MAX;
     session->incoming.budget = router->budget;
     map_init(&session->subscriptions, router->hash_key, subscription_key);
     counter_add(router->counters, COUNTER_SESSIONS, 1);
     return session;
+}
+
+static void show_to_shares(struct session *session)
+{
+    size_t position = 0;
+    struct subscription *subscription;
+    if (session->shared_count == 0)
+        return;
+    while ((subscription = map_next(&session->subscriptions, &position)) != NULL)
+        if (subscription->member != NULL)
+            share_set_principal(subscription->member, session->principal);
+}
+
+void session_set_principal(struct session *session, struct principal *principal)
+{
+    struct principal *before = session->principal;
+    if (principal_is_same(before, principal))
+        return;
+    ASSERT(bytes_equal(session->client_id, principal_client_id(principal)));
+    belong_to(session, principal);
+    principal_unref(before);
+    outgoing_check_anew(session);
+    show_to_shares(session);
 }
 
 static void drop_all(struct session *session, struct queue *queue, enum counter cause)
@@ -117,7 +139,8 @@ void session_free(struct session *session)
         memory_free(session_take_spread(session, session->spreads->packet_id));
     message_unref(session->will);
     counter_subtract(router->counters, COUNTER_SESSIONS, 1);
-    budget_give(router->budget, sizeof(*session) + session->client_id.size + session->user.size);
+    principal_unref(session->principal);
+    budget_give(router->budget, sizeof(*session));
     memory_free(session);
 }
 
@@ -209,7 +232,8 @@ static enum bud_reason check_filter(const struct session *session, struct bytes 
         return BUD_TOPIC_FILTER_INVALID;
     }
     const struct access_port *access = session->router->access;
-    if (access->may_subscribe != NULL && !access->may_subscribe(access->context, session, filter))
+    if (access->may_subscribe != NULL &&
+        !access->may_subscribe(access->context, session->principal, filter))
         return BUD_NOT_AUTHORIZED;
     return BUD_SUCCESS;
 }
@@ -261,6 +285,7 @@ static enum bud_reason add_shared(struct session *session, struct bytes whole, s
     enum bud_reason reason = add(session, whole, filter, group, ret_subscription);
     if (!bud_reason_is_error(reason)) {
         session->shared_count++;
+        share_set_principal((*ret_subscription)->member, session->principal);
         share_set_online((*ret_subscription)->member, true);
     }
     return reason;
@@ -305,8 +330,10 @@ bool session_restore_subscription(struct session *session, struct bytes whole,
         !topic_filter_valid(filter) ||
         bud_reason_is_error(add(session, whole, filter, group, &subscription)))
         return false;
-    if (group.size > 0)
+    if (group.size > 0) {
         session->shared_count++; // and offline, until its client is back
+        share_set_principal(subscription->member, session->principal);
+    }
     subscription->options = options;
     subscription->identifier = identifier;
     return true;

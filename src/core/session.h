@@ -30,12 +30,13 @@ struct replay {
 };
 
 struct session {
-    struct router *router; // of its home worker
-    uint64_t number;       // unique while the broker runs; never 0
-    struct bytes client_id;
-    struct bytes user; // who made it; empty: anonymous
-    void *connection;  // opaque to the core; NULL while offline
-    uint8_t version;   // of the present or last connection
+    struct router *router;       // of its home worker
+    uint64_t number;             // unique while the broker runs; never 0
+    struct principal *principal; // who it belongs to; referenced
+    struct bytes client_id;      // of the principal
+    struct bytes user;           // likewise; empty: anonymous
+    void *connection;            // opaque to the core; NULL while offline
+    uint8_t version;             // of the present or last connection
 
     // Subscriptions, keyed by the hash of their whole filter text.
     struct map subscriptions;
@@ -82,9 +83,13 @@ struct session {
     uint32_t touched_position;
 };
 
-// `client_id` and `user` are copied. NULL without memory.
-struct session *session_try_new(struct router *router, uint64_t number, struct bytes client_id,
-                                struct bytes user);
+// Takes a reference to `principal`. NULL without memory.
+struct session *session_try_new(struct router *router, uint64_t number,
+                                struct principal *principal);
+
+// The same user has come back, perhaps by another door: what waits is looked at anew before it is
+// sent. The client id is the same one.
+void session_set_principal(struct session *session, struct principal *principal);
 
 // Tells the store of a new or changed session, if it is durable.
 void session_keep(struct session *session);

@@ -65,6 +65,29 @@ bool outgoing_pass_on(struct session *session, struct delivery *delivery, bool o
     return true;
 }
 
+void outgoing_check_anew(struct session *session)
+{
+    struct queue *queues[] = {&session->fleeting, &session->lasting};
+    for (int i = 0; i < 2; i++)
+        for (uint32_t k = 0; k < queues[i]->count; k++)
+            queue_at(queues[i], k)->generation = 0;
+    struct inflight *inflight = &session->inflight;
+    for (uint32_t i = 0; i < inflight->capacity; i++)
+        inflight->slots[i].delivery.generation = 0;
+}
+
+static bool may_have(const struct session *session, struct delivery *delivery)
+{
+    return router_may_have(session->router, session->principal, delivery);
+}
+
+// The user may no longer read it. Another member of the group may.
+static void withhold(struct session *session, struct delivery *delivery)
+{
+    if (!outgoing_pass_on(session, delivery, false))
+        outgoing_drop(session, delivery, COUNTER_DROPPED_NOT_AUTHORIZED);
+}
+
 static void became_ready(struct session *session)
 {
     if (session->connection != NULL)
@@ -260,13 +283,52 @@ static struct session_outgoing send_slot(struct session *session, struct infligh
     return outgoing;
 }
 
+// PUBREC, or as good as that: the message goes, its identifier stays until PUBCOMP.
+static struct delivery release(struct session *session, struct inflight_slot *slot)
+{
+    const struct store_port *store = session->router->store;
+    if (session->stored)
+        store->delivery_released(store->context, session, &slot->delivery, slot->packet_id);
+    struct delivery delivery = inflight_release(&session->inflight, slot);
+    delivery.number = 0; // the store keeps it until PUBCOMP
+    return delivery;
+}
+
+// A message was sent on an earlier connection, and its user may no longer read it: it is not sent
+// again. Whether the client had it is not known. At QoS 2 it then remembers the identifier and
+// would take the next message under it for a repetition, so PUBREL goes out in its place; who does
+// not know the identifier says so in PUBCOMP, "not an error during recovery" [MQTT5 3.7.2.1].
+static void withhold_sent(struct session *session, struct inflight_slot *slot)
+{
+    struct delivery delivery;
+    if (slot->delivery.qos == 1) {
+        delivery = inflight_remove(&session->inflight, slot);
+        withhold(session, &delivery);
+        return;
+    }
+    delivery = release(session, slot);
+    outgoing_drop(session, &delivery, COUNTER_DROPPED_NOT_AUTHORIZED);
+}
+
+// The next one to be sent again that its user may have; NULL none.
+static struct inflight_slot *next_resend(struct session *session)
+{
+    struct inflight_slot *slot;
+    while ((slot = inflight_next_resend(&session->inflight)) != NULL) {
+        if (slot->state == INFLIGHT_RELEASED || may_have(session, &slot->delivery))
+            return slot;
+        withhold_sent(session, slot);
+    }
+    return NULL;
+}
+
 // After a reconnection, before anything new.
 static bool resend(struct session *session, struct session_outgoing *ret_outgoing)
 {
     struct inflight *inflight = &session->inflight;
     if (inflight->resend == NULL)
         return false;
-    struct inflight_slot *slot = inflight_next_resend(inflight);
+    struct inflight_slot *slot = next_resend(session);
     if (slot == NULL)
         return false;
     if (slot->state == INFLIGHT_PUBLISHED && inflight->quota_used >= session->receive_maximum)
@@ -297,11 +359,14 @@ static bool take_queued(struct session *session, int64_t now_ms, struct delivery
     while ((queue = next_queue(session)) != NULL) {
         struct delivery delivery = queue_pop(queue);
         outgoing_forget(session, &delivery);
-        if (!message_expired(delivery.message, now_ms)) {
+        if (message_expired(delivery.message, now_ms)) {
+            outgoing_drop(session, &delivery, COUNTER_DROPPED_EXPIRED); // [MQTT-3.3.2-5]
+        } else if (!may_have(session, &delivery)) {
+            withhold(session, &delivery);
+        } else {
             *ret_delivery = delivery;
             return true;
         }
-        outgoing_drop(session, &delivery, COUNTER_DROPPED_EXPIRED); // [MQTT-3.3.2-5]
     }
     return false;
 }
@@ -402,11 +467,7 @@ enum bud_reason session_on_pubrec(struct session *session, uint16_t packet_id,
         finish_slot(session, slot); // the receiver will not have it: done [MQTT-4.3.3-4]
         return BUD_UNSPECIFIED_ERROR;
     }
-    const struct store_port *store = session->router->store;
-    if (session->stored)
-        store->delivery_released(store->context, session, &slot->delivery, packet_id);
-    struct delivery delivery = inflight_release(&session->inflight, slot);
-    delivery.number = 0; // the store keeps it until PUBCOMP
+    struct delivery delivery = release(session, slot);
     outgoing_finish(session, &delivery);
     became_ready(session); // its bytes no longer fill the window
     return BUD_SUCCESS;

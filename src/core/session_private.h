@@ -23,6 +23,9 @@ void outgoing_forget(struct session *session, const struct delivery *delivery);
 // nobody is there.
 bool outgoing_pass_on(struct session *session, struct delivery *delivery, bool online_only);
 
+// The rules are others for this session now: nothing counts as checked.
+void outgoing_check_anew(struct session *session);
+
 // What waits in the store alone is gone, for this cause: so many deliveries at most.
 void outgoing_end_waiting(struct session *session, uint64_t count, enum counter cause);
 

@@ -60,7 +60,8 @@ static bool may_have(const struct session *session, struct message *message, int
         retained_drop(session->router->retained, message);
         return false;
     }
-    return router_may_read(session->router, session, message_topic(message));
+    return router_may_read(session->router, session->principal, message_topic(message)) &&
+           router_source_may_write(session->router, message);
 }
 
 // Finds the next message for this replay and holds it; one that was held already is looked at

@@ -191,9 +191,9 @@ static void what_may_not_be_read_is_passed_over(void **state)
     world_end_session(session);
 }
 
-static bool may_read_nothing(void *context, const struct session *session, struct bytes topic)
+static bool may_read_nothing(void *context, const struct principal *principal, struct bytes topic)
 {
-    (void)session;
+    (void)principal;
     (void)topic;
     uint32_t *asked = context;
     ++*asked;

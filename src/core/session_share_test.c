@@ -229,7 +229,12 @@ static void publish(struct world *world, const char *topic, uint8_t qos, struct 
 // One session with two filters that do not overlap, over two connections.
 static void live(struct world *world, struct tally *tally)
 {
-    struct session *session = session_try_new(&world->routers[0], 1, text("c"), text("u"));
+    struct principal_source source = {.client_id = text("c"), .user = text("u")};
+    struct principal *principal = principal_try_new(&world->budget, &source);
+    if (principal == NULL)
+        return;
+    struct session *session = session_try_new(&world->routers[0], 1, principal);
+    principal_unref(principal);
     if (session == NULL)
         return;
     session->expiry_interval = SESSION_NEVER_EXPIRES;

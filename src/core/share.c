@@ -6,9 +6,11 @@
 
 #include "base/assert.h"
 #include "base/memory.h"
+#include "core/principal.h"
 
 #define QOS_0_GRAIN 64u
 #define CANDIDATES_MAX 64
+#define LOOKED_AT_MAX 1024
 
 struct share_group *share_group_try_new(struct topic_node *node)
 {
@@ -70,6 +72,7 @@ void share_member_unref(struct share_member *member)
     if (member->group != NULL) {
         share_group_unref(member->group);
     }
+    principal_unref(member->principal);
     memory_free(member);
 }
 
@@ -144,7 +147,26 @@ void share_set_online(struct share_member *member, bool online)
     lock_release(&group->lock);
 }
 
+void share_set_principal(struct share_member *member, struct principal *principal)
+{
+    struct share_group *group = member->group;
+    lock_take(&group->lock);
+    struct principal *before = member->principal;
+    member->principal = principal_ref(principal);
+    lock_release(&group->lock);
+    principal_unref(before);
+}
+
 // ---- choosing ----
+
+static bool may_be_given(const struct share_choice *choice, const struct share_member *member)
+{
+    if (member == choice->except) {
+        return false;
+    }
+    return choice->may_be_given == NULL ||
+           (member->principal != NULL && choice->may_be_given(choice->context, member->principal));
+}
 
 // The least busy of the members in [first, first + count), looked at from `*turn` on; the first of
 // several. The next choice starts behind it, which is what makes ties take turns.
@@ -155,18 +177,24 @@ static struct share_member *pick_among(struct share_group *group, uint32_t first
     uint32_t best_in_flight = 0;
     // Nobody acknowledges QoS 0: there a small difference only says which worker wrote last.
     uint32_t grain = choice->qos == 0 ? QOS_0_GRAIN : 1;
-    uint32_t candidates = count < CANDIDATES_MAX ? count : CANDIDATES_MAX;
-    for (uint32_t i = 0; i < candidates; i++) {
-        struct share_member *member = group->members[first + (*turn % count + i) % count];
+    uint32_t looked_at = 0, passed_over = 0;
+    while (looked_at < count && looked_at - passed_over < CANDIDATES_MAX &&
+           looked_at < LOOKED_AT_MAX) {
+        struct share_member *member = group->members[first + (*turn % count + looked_at) % count];
         uint32_t in_flight = atomic_load_explicit(&member->in_flight, memory_order_relaxed) / grain;
-        if (member != choice->except && (best == NULL || in_flight < best_in_flight)) {
-            best = member;
-            best_in_flight = in_flight;
+        looked_at++;
+        if (best != NULL && in_flight >= best_in_flight) {
+            continue;
         }
+        if (!may_be_given(choice, member)) {
+            passed_over++;
+            continue;
+        }
+        best = member;
+        best_in_flight = in_flight;
     }
-    if (best != NULL) {
-        *turn = best->position - first + 1;
-    }
+    // So many that may not have it: the next choice begins behind them.
+    *turn = best != NULL ? best->position - first + 1 : *turn + looked_at;
     return best;
 }
 

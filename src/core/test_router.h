@@ -86,9 +86,9 @@ static inline void world_dropped(void *context, const struct session *session,
     world->dropped_for = session;
 }
 
-static inline bool world_may(void *context, const struct session *session, struct bytes topic)
+static inline bool world_may(void *context, const struct principal *principal, struct bytes topic)
 {
-    (void)session;
+    (void)principal;
     const struct world *world = context;
     return world->denied.size == 0 || !bytes_equal(world->denied, topic);
 }
@@ -112,7 +112,14 @@ static inline struct world *world_new(void)
         .topic_bytes_max = 100,
         .topic_levels_max = 10,
     };
-    world->access = (struct access_port){world, world_may, world_may, world_may};
+    world->access = (struct access_port){
+        .context = world,
+        .generation = 1,
+        .checks_retain_source = true,
+        .may_read = world_may,
+        .may_write = world_may,
+        .may_subscribe = world_may,
+    };
     world->ports =
         (struct ports){world, world_session_ready, world_post, world_post_member, world_dropped};
     for (uint32_t i = 0; i < WORLD_WORKERS; i++) {
@@ -192,11 +199,22 @@ static inline void world_attach(struct session *session, uint16_t receive_maximu
     assert_true(session_try_attach(session, session, MQTT_5_0, receive_maximum));
 }
 
+static inline struct session *world_session_of(struct world *world, uint32_t worker,
+                                               const char *user)
+{
+    struct principal_source source = {.client_id = text("client"), .user = text(user)};
+    struct principal *principal = principal_try_new(&world->budget, &source);
+    assert_non_null(principal);
+    struct session *session =
+        session_try_new(&world->routers[worker], ++world->last_number, principal);
+    principal_unref(principal);
+    assert_non_null(session);
+    return session;
+}
+
 static inline struct session *world_offline_session(struct world *world, uint32_t worker)
 {
-    struct session *session = session_try_new(&world->routers[worker], ++world->last_number,
-                                              text("client"), text("user"));
-    assert_non_null(session);
+    struct session *session = world_session_of(world, worker, "user");
     session->expiry_interval = SESSION_NEVER_EXPIRES;
     return session;
 }

@@ -21,6 +21,7 @@ bool will_try_set(struct session *session, const struct packet_will *will, int64
             .qos = will->qos,
             .retain = will->retain,
             .publisher = session->number,
+            .principal = session->principal,
             .now_ms = now_ms,
         };
         message = message_try_new(session->router->budget, &source);
@@ -80,6 +81,7 @@ static struct message *begin_life(struct session *session, struct message *will,
             .qos = will->qos,
             .retain = will->retain,
             .publisher = will->publisher,
+            .principal = will->principal,
             .now_ms = now_ms,
         };
         message = message_try_new(session->router->budget, &source);
@@ -111,7 +113,7 @@ void will_publish(struct session *session, int64_t now_ms)
         return;
     }
     uint64_t not_retained = counter_read(router->counters, COUNTER_REFUSED_RETAINED);
-    if (!router_may_write(router, session, message_topic(message)))
+    if (!router_may_still_write(router, session->principal, message_topic(message)))
         report(session, message, COUNTER_DROPPED_NOT_AUTHORIZED);
     else if (router_publish(router, message) == BUD_QUOTA_EXCEEDED)
         report(session, message,

@@ -266,12 +266,24 @@ static bool welcome(struct connection *connection, const struct packet_connect *
     return connection_send_connack(connection, &connack);
 }
 
+// A session belongs to the user who made it, and nobody else resumes it, takes it over or ends it;
+// unless that user was removed. One that was made anonymously gives way to a named user, who begins
+// anew: so a house that adds passwords later goes on.
+static bool is_somebody_elses(const struct session *session, const struct principal *principal)
+{
+    return session != NULL && !session->only_for_will && session->principal->has_user &&
+           !principal_is_of(session->principal, principal_user(principal)) &&
+           router_is_known(session->router, session->principal);
+}
+
 // Whoever holds the session now has to go: its will is on its way before the newcomer's CONNACK
 // [MQTT-3.1.4-3].
 static struct session *take_over(struct connection *connection,
-                                 const struct packet_connect *connect, struct bytes client_id)
+                                 const struct packet_connect *connect,
+                                 const struct principal *principal)
 {
     struct worker *worker = connection->worker;
+    struct bytes client_id = principal_client_id(principal);
     struct session *session = worker_find_session(worker, client_id);
     if (session != NULL && session->connection != NULL) {
         struct connection *old = session->connection;
@@ -280,12 +292,14 @@ static struct session *take_over(struct connection *connection,
         session = worker_find_session(worker, client_id);
     }
     connection->replaced_stored = session != NULL && (session->stored || session->will_stored);
-    if (session != NULL && session->only_for_will) {
+    bool is_its_own =
+        session != NULL && principal_is_of(session->principal, principal_user(principal));
+    if (session != NULL && session->only_for_will && is_its_own) {
         will_forget(session); // it is back in time
         worker_end_session(worker, session);
         return NULL;
     }
-    if (session != NULL && connect->clean_start) {
+    if (session != NULL && (connect->clean_start || !is_its_own)) {
         worker_end_session(worker, session); // [MQTT-3.1.2-4]
         session = NULL;
     }
@@ -293,12 +307,13 @@ static struct session *take_over(struct connection *connection,
 }
 
 static bool set_up(struct connection *connection, const struct packet_connect *connect,
-                   struct session *session)
+                   struct principal *principal, struct session *session)
 {
     struct worker *worker = connection->worker;
     if (!session_try_attach(session, connection, connect->version,
                             receive_maximum_of(connection, connect)))
         return false;
+    session_set_principal(session, principal);
     // Back in time: a delayed will is not published [MQTT-3.1.3-9]. Last of what can fail: a client
     // that is refused leaves no will of its own, and the session keeps the one it had.
     if (!will_try_set(session, connect->has_will ? &connect->will : NULL, worker->now_ms)) {
@@ -312,28 +327,58 @@ static bool set_up(struct connection *connection, const struct packet_connect *c
     return true;
 }
 
+static void refuse_without_memory(struct connection *connection,
+                                  const struct packet_connect *connect)
+{
+    counter_add(&connection->worker->counters, COUNTER_REFUSED_MEMORY, 1);
+    refuse(connection, connect, BUD_SERVER_BUSY, "no memory for the session (memory_limit)");
+}
+
+// Is there a session for this principal, its own or a new one? Attached then; or it was refused.
+static struct session *find_or_make(struct connection *connection,
+                                    const struct packet_connect *connect,
+                                    struct principal *principal, bool *ret_present)
+{
+    struct worker *worker = connection->worker;
+    struct session *session = worker_find_session(worker, principal_client_id(principal));
+    const char *why = "a session with this client identifier belongs to another user: give each "
+                      "client its own, or let that user end it";
+    enum bud_reason reason = BUD_CLIENT_IDENTIFIER_NOT_VALID;
+    if (is_somebody_elses(session, principal))
+        counter_add(&worker->counters, COUNTER_REFUSED_CLIENT_ID, 1);
+    else
+        reason = check_room(connection, session, &why);
+    if (reason != BUD_SUCCESS) {
+        refuse(connection, connect, reason, why);
+        return NULL;
+    }
+    session = take_over(connection, connect, principal);
+    *ret_present = session != NULL; // [MQTT-3.2.2-2] [MQTT-3.2.2-3]
+    if (session == NULL)
+        session = worker_try_new_session(worker, principal);
+    if (session != NULL && set_up(connection, connect, principal, session))
+        return session;
+    if (session != NULL && !*ret_present)
+        worker_end_session(worker, session);
+    refuse_without_memory(connection, connect);
+    return NULL;
+}
+
 static void open_session(struct connection *connection, const struct packet_connect *connect,
                          struct bytes user, struct bytes auth_data)
 {
     struct worker *worker = connection->worker;
-    struct bytes client_id = client_id_of(connection, connect);
-    const char *why = NULL;
-    enum bud_reason reason = check_room(connection, worker_find_session(worker, client_id), &why);
-    if (reason != BUD_SUCCESS) {
-        refuse(connection, connect, reason, why);
+    struct principal_source source = {.client_id = client_id_of(connection, connect), .user = user};
+    struct principal *principal = principal_try_new(&worker->server->budget, &source);
+    if (principal == NULL) {
+        refuse_without_memory(connection, connect);
         return;
     }
-    struct session *session = take_over(connection, connect, client_id);
-    bool session_present = session != NULL; // [MQTT-3.2.2-2] [MQTT-3.2.2-3]
+    bool session_present = false;
+    struct session *session = find_or_make(connection, connect, principal, &session_present);
+    principal_unref(principal);
     if (session == NULL)
-        session = worker_try_new_session(worker, client_id, user);
-    if (session == NULL || !set_up(connection, connect, session)) {
-        if (session != NULL && !session_present)
-            worker_end_session(worker, session);
-        counter_add(&worker->counters, COUNTER_REFUSED_MEMORY, 1);
-        refuse(connection, connect, BUD_SERVER_BUSY, "no memory for the session (memory_limit)");
         return;
-    }
     note_client(connection, connect);
     connection->engine.state = ENGINE_OPEN;
     connection_become(connection, CONNECTION_OPEN);

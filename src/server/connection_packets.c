@@ -73,7 +73,7 @@ static enum bud_reason judge(struct connection *connection, const struct packet_
         *ret_cause = "little disk space is left";
         return BUD_QUOTA_EXCEEDED;
     }
-    if (!router_may_write(&worker->router, connection->session, topic)) {
+    if (!router_may_write(&worker->router, connection->session->principal, topic)) {
         counter_add(&worker->counters, COUNTER_REFUSED_NOT_AUTHORIZED, 1);
         *ret_cause = "not authorized to publish here";
         return BUD_NOT_AUTHORIZED;
@@ -121,6 +121,7 @@ static struct message *make_message(struct connection *connection,
         .qos = publish->qos,
         .retain = publish->retain,
         .publisher = connection->session->number,
+        .principal = connection->session->principal,
         .now_ms = connection->worker->now_ms,
     };
     struct session *session = connection->session;

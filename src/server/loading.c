@@ -32,8 +32,12 @@ static struct session *make_session(struct loading *loading, const struct store_
     struct worker *worker = server->workers[server_home_of(server, stored->client_id)];
     if (worker_find_session(worker, stored->client_id) != NULL)
         return NULL;
-    struct session *session =
-        worker_try_restore_session(worker, stored->number, stored->client_id, stored->user);
+    struct principal_source source = {.client_id = stored->client_id, .user = stored->user};
+    struct principal *principal = principal_try_new(&server->budget, &source);
+    if (principal == NULL)
+        return NULL;
+    struct session *session = worker_try_restore_session(worker, stored->number, principal);
+    principal_unref(principal);
     if (session == NULL)
         return NULL;
     session->version = stored->version;

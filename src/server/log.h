@@ -27,6 +27,7 @@ enum log_level { LOG_ERROR, LOG_WARNING, LOG_INFO, LOG_DEBUG };
     X(SUBSCRIBE_REFUSED, LOG_WARNING, 20, "subscription refused")                                 \
     X(PUBLISH_REFUSED, LOG_WARNING, 20, "message refused")                                        \
     X(DROPPED, LOG_WARNING, 20, "message not delivered")                                          \
+    X(WITHHELD, LOG_DEBUG, 20, "message withheld")                                                \
     X(STORE, LOG_WARNING, 100, "store")                                                           \
     X(LOADED, LOG_INFO, 100, "store opened")                                                      \
     X(SESSION_EXPIRED, LOG_INFO, 20, "session expired")                                           \

@@ -48,8 +48,12 @@ static void report_drop(void *context, const struct session *session, const stru
     if (cause == COUNTER_DROPPED_SESSION_ENDED || cause == COUNTER_DROPPED_EXPIRED)
         return;
     struct log_line line;
-    log_begin(&line, &worker->server->log, LOG_DROPPED);
-    log_bytes(&line, "client", session->client_id);
+    // Who subscribes to more than it may read is withheld a lot: no news either. Its own is a will.
+    bool is_withheld = cause == COUNTER_DROPPED_NOT_AUTHORIZED &&
+                       (session == NULL || session->number != message->publisher);
+    log_begin(&line, &worker->server->log, is_withheld ? LOG_WITHHELD : LOG_DROPPED);
+    if (session != NULL)
+        log_bytes(&line, "client", session->client_id);
     log_bytes(&line, "topic", message_topic(message));
     for (size_t i = 0; i < sizeof(causes) / sizeof(causes[0]); i++)
         if (causes[i].cause == cause)

@@ -85,10 +85,9 @@ void worker_stand(struct worker *worker); // from any thread: it comes to the se
 
 // Sessions of this home.
 struct session *worker_find_session(struct worker *worker, struct bytes client_id);
-struct session *worker_try_new_session(struct worker *worker, struct bytes client_id,
-                                       struct bytes user);
+struct session *worker_try_new_session(struct worker *worker, struct principal *principal);
 struct session *worker_try_restore_session(struct worker *worker, uint64_t number,
-                                           struct bytes client_id, struct bytes user);
+                                           struct principal *principal);
 void worker_session_loaded(struct worker *worker,
                            struct session *session); // sets its timer, whatever is due
 void worker_session_offline(struct worker *worker, struct session *session); // sets its timer

@@ -61,12 +61,11 @@ void worker_session_offline(struct worker *worker, struct session *session)
         timer_set(worker->wheel, &session->timer, due);
 }
 
-struct session *worker_try_new_session(struct worker *worker, struct bytes client_id,
-                                       struct bytes user)
+struct session *worker_try_new_session(struct worker *worker, struct principal *principal)
 {
     uint64_t number = 1 + atomic_fetch_add_explicit(&worker->server->next_session_number, 1,
                                                     memory_order_relaxed);
-    return worker_try_restore_session(worker, number, client_id, user);
+    return worker_try_restore_session(worker, number, principal);
 }
 
 void worker_session_loaded(struct worker *worker, struct session *session)
@@ -78,10 +77,10 @@ void worker_session_loaded(struct worker *worker, struct session *session)
 }
 
 struct session *worker_try_restore_session(struct worker *worker, uint64_t number,
-                                           struct bytes client_id, struct bytes user)
+                                           struct principal *principal)
 {
     struct server *server = worker->server;
-    struct session *session = session_try_new(&worker->router, number, client_id, user);
+    struct session *session = session_try_new(&worker->router, number, principal);
     if (session == NULL)
         return NULL;
     session->created_ms = worker->now_ms;

@@ -255,8 +255,10 @@ static void check(struct run *run)
 
 static struct session *new_observer(struct worker *worker)
 {
-    struct session *observer =
-        worker_try_new_session(worker, BYTES_OF("observer"), (struct bytes){0});
+    struct principal_source source = {.client_id = BYTES_OF("observer")};
+    struct principal *principal = principal_try_new(&worker->server->budget, &source);
+    struct session *observer = worker_try_new_session(worker, principal);
+    principal_unref(principal);
     assert_non_null(observer);
     observer->expiry_interval = SESSION_NEVER_EXPIRES;
     struct subscription_options options = {.qos = 1};
