@@ -111,6 +111,8 @@ static const struct row rows[] = {
     COUNTED("refused/pending", REFUSED_PENDING),
     COUNTED("refused/pending of one address", REFUSED_PENDING_ADDRESS),
     COUNTED("refused/connections", REFUSED_CONNECTIONS),
+    COUNTED("refused/http", REFUSED_HTTP),
+    COUNTED("refused/transport", REFUSED_TRANSPORT),
     COUNTED("refused/sessions", REFUSED_SESSIONS),
     COUNTED("refused/not authorized", REFUSED_NOT_AUTHORIZED),
     COUNTED("refused/packet size", REFUSED_PACKET_SIZE),

@@ -55,6 +55,8 @@ struct connection {
     struct stream *stream; // what is between the socket and the engine; NULL: nothing
     uint8_t state;         // enum connection_state
     bool undecided;        // what it speaks is not known yet: see connection_transport.c
+    bool is_websocket;
+    bool address_is_hidden; // whose it really is, somebody in between knows and we do not
     bool dirty;
     bool again;
     bool moving;      // its home is another worker: nothing more is done here

@@ -22,6 +22,7 @@ struct listener {
     uint32_t number; // from 1, and never given again: whose rules hold for who comes in by it
     int fd;          // -1: closed
     struct tls_context *tls;       // NULL: none
+    bool is_owners; // the socket in the data directory: only the owner of the broker can open it
     _Atomic uint64_t client_count; // with an accepted CONNECT
 };
 

@@ -11,6 +11,7 @@
 #include "core/index.h"
 #include "core/ports.h"
 #include "core/retained.h"
+#include "os/net_network.h"
 #include "server/auth.h"
 #include "server/listener_options.h"
 #include "server/log.h"
@@ -19,6 +20,7 @@
 #define SERVER_ERROR_MAX 640
 
 struct file_watch;
+struct http_handler;
 struct listener;
 struct worker;
 struct writer_thread;
@@ -49,6 +51,8 @@ struct server {
     struct listener_options bare_listener; // without a configuration
     uint32_t listener_count_ever;
     struct writer_thread *writer; // NULL without persistence
+    const struct http_handler *http; // NULL: nothing but WebSocket
+    struct net_networks trusted_proxies;
     struct chore *chores;
     struct file_watch *watches;
     struct standstill standstill;

@@ -166,7 +166,7 @@ int worker_new(struct server *server, uint32_t number, struct worker **ret_worke
         return error;
     }
     worker->now_ms = clock_monotonic_ms();
-    worker->checked_ms = worker->now_ms;
+    worker->checked_ms = worker->turned_ms = worker->now_ms;
     worker->wheel = timer_wheel_new(worker->now_ms);
     worker->input = memory_new(WORKER_INPUT_SIZE);
     worker->outgoing = memory_new(server->worker_count * sizeof(worker->outgoing[0]));
@@ -454,6 +454,7 @@ bool worker_turn(struct worker *worker)
     timer_wheel_advance(worker->wheel, worker->now_ms);
     run_chores(worker);
     if (worker->now_ms >= worker->checked_ms + 1000) {
+    atomic_store_explicit(&worker->turned_ms, worker->now_ms, memory_order_relaxed);
         worker->checked_ms = worker->now_ms;
         shedding_check(worker);
         chunk_pool_trim(&worker->chunks, CHUNKS_KEPT);

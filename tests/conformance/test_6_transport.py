@@ -9,7 +9,6 @@ from mqtt import Subscription, Will
 from websocket import TEXT, WebSocketClient
 
 proves = pytest.mark.proves
-no_websocket = pytest.mark.xfail(strict=True, reason="the broker has no WebSocket yet")
 
 
 # -------------------------------------------------------------------------------------- DISCONNECT
@@ -94,7 +93,6 @@ def fixture_over_websocket(broker, new_id):
         client.abort()
 
 
-@no_websocket
 @proves("5.0", "MQTT-6.0.0-4")
 @proves("3.1.1", "MQTT-6.0.0-4")
 @pytest.mark.parametrize("offered", ("mqtt", "mqttv3.1, mqtt", "mqtt, chat"))
@@ -105,7 +103,6 @@ def test_the_sub_protocol_is_mqtt(over_websocket, version, offered):
     client.ping()
 
 
-@no_websocket
 @proves("5.0", "MQTT-6.0.0-1")
 @proves("3.1.1", "MQTT-6.0.0-1")
 def test_a_text_frame_ends_the_connection(over_websocket, connect, prefix, version):
@@ -120,7 +117,6 @@ def test_a_text_frame_ends_the_connection(over_websocket, connect, prefix, versi
     listener.expect_nothing(after=connect(version))
 
 
-@no_websocket
 @proves("5.0", "MQTT-6.0.0-2")
 @proves("3.1.1", "MQTT-6.0.0-2")
 @pytest.mark.parametrize("frame_size", (1, 2, 5, 100, 100_000))
