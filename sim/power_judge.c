@@ -44,6 +44,24 @@ static void look_at_retained(struct power_world *world, struct retained_view *vi
     power_settle(world);
 }
 
+// A QoS 1 message without an answer is sent again and set again, also over a QoS 2 one that came
+// after it, was taken, and is not taken twice.
+static bool was_set_again(const struct power_state *state, uint32_t number, uint32_t last)
+{
+    const struct power_message *message = &state->messages[number];
+    return message->retain && message->qos == 1 && state->messages[last].qos == 2 &&
+           message->topic == state->messages[last].topic &&
+           message->sent_again > state->messages[last].sent;
+}
+
+static bool was_removed_again(const struct power_state *state, uint32_t last)
+{
+    for (uint32_t i = 1; i < last; i++)
+        if (state->messages[i].empty && was_set_again(state, i, last))
+            return true;
+    return false;
+}
+
 // What is there must be the last acknowledged one of its topic, or one that was sent later.
 static void judge_retained_of(struct power_world *world, uint8_t topic, uint32_t there)
 {
@@ -56,14 +74,15 @@ static void judge_retained_of(struct power_world *world, uint8_t topic, uint32_t
             continue;
         if (message->acked != 0) {
             last_acked = i;
-            may_be_none = false;
+            may_be_none = was_removed_again(&world->state, i);
         }
         may_be_none = may_be_none || message->empty;
-        if (message->acked != 0 && message->empty)
-            may_be_none = true;
     }
-    if (there == 0 ? !may_be_none
-                   : there < last_acked || !messages[there].retain || messages[there].empty)
+    bool is_right = there == 0 ? may_be_none
+                               : messages[there].retain && !messages[there].empty &&
+                                     (there >= last_acked ||
+                                      was_set_again(&world->state, there, last_acked));
+    if (!is_right)
         power_fail(world, "retained on %s is message %u, and %u was acknowledged",
                    power_topic(topic), (unsigned)there, (unsigned)last_acked);
 }

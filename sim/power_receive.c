@@ -56,12 +56,14 @@ void power_send_outgoing(struct power_world *world, uint32_t client,
                          const struct power_outgoing *outgoing, bool dup)
 {
     static uint8_t payload[1 << 17];
-    const struct power_message *message = &world->state.messages[outgoing->number];
+    struct power_message *message = &world->state.messages[outgoing->number];
     struct power_link *link = &world->links[client];
     if (outgoing->released) {
         peer_ack(&link->peer, PACKET_PUBREL, outgoing->packet_id, BUD_SUCCESS);
         return;
     }
+    if (dup)
+        message->sent_again = ++world->state.order;
     size_t size = message->empty ? 0 : power_payload(outgoing->number, message->size, payload);
     const char *topic = topics[message->topic];
     struct packet_publish publish = {

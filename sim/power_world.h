@@ -40,6 +40,7 @@ struct power_message {
     bool retain, empty, is_will;
     bool owed; // a will that must be published
     uint32_t size, sent, acked;
+    uint32_t sent_again; // the last time
 };
 
 struct power_subscription {
