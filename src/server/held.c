@@ -97,9 +97,13 @@ static void release(struct connection *connection, uint64_t durable)
 void held_release(struct worker *worker)
 {
     struct connection *next;
+    uint64_t durable = worker->journal.durable;
+    if (durable == worker->released)
+        return;
+    worker->released = durable;
     for (struct connection *connection = worker->holding; connection != NULL; connection = next) {
         next = connection->next_holding;
-        release(connection, worker->journal.durable);
+        release(connection, durable);
     }
 }
 

@@ -28,7 +28,7 @@ void held_begin_if_waiting(
 void held_begin_behind(struct connection *connection, uint64_t ticket);
 void held_end(struct connection *connection);
 
-// The journal's `durable` has moved: what waited for it goes to the outputs.
+// If the journal's `durable` has moved, what waited for it goes to the outputs.
 void held_release(struct worker *worker);
 
 void held_drop(struct connection *connection); // the connection closes: nothing more is promised

@@ -9,6 +9,8 @@
 #include <string.h>
 
 #define BEHIND_MS 1000
+#define REMOVAL_MS 100 // that nobody waits for
+#define REMOVALS_MAX 1000u
 #define WAITING_BYTES_MAX ((uint64_t)8 << 20)
 #define WAITING_RECORDS_MAX 200000u
 
@@ -64,7 +66,8 @@ static void *grown(void *memory, size_t size)
     return larger;
 }
 
-static struct record *add(struct journal *journal, enum record_kind kind, uint64_t session)
+static struct record *add_unawaited(struct journal *journal, enum record_kind kind,
+                                    uint64_t session)
 {
     struct batch *batch = journal->current;
     if (batch->count == batch->capacity) {
@@ -72,9 +75,16 @@ static struct record *add(struct journal *journal, enum record_kind kind, uint64
         batch->records = grown(batch->records, batch->capacity * sizeof(batch->records[0]));
     }
     struct record *record = &batch->records[batch->count++];
-    journal->noted = true;
     *record = (struct record){.kind = (uint8_t)kind, .session = session};
     return record;
+}
+
+static struct record *add(struct journal *journal, enum record_kind kind, uint64_t session)
+{
+    journal->noted = true;
+    journal->awaited_in_turn = true;
+    journal->current->awaited = true;
+    return add_unawaited(journal, kind, session);
 }
 
 static void set_text(struct record *record, struct bytes text, struct bytes more)
@@ -181,7 +191,9 @@ static void delivery_remove(void *context, const struct session *session,
         *record = (struct record){.kind = RECORD_NONE};
         return;
     }
-    add(context, RECORD_DELIVERY_REMOVE, session->number)->number = delivery->number;
+    record = delivery->qos == 1 ? add_unawaited(context, RECORD_DELIVERY_REMOVE, session->number)
+                                : add(context, RECORD_DELIVERY_REMOVE, session->number);
+    record->number = delivery->number;
 }
 
 static uint64_t last_unwritten_batch(const struct journal *journal);
@@ -333,10 +345,10 @@ static uint32_t ask_others(struct journal *journal, struct worker *worker)
     return asked;
 }
 
-// The youngest batch that has records which are not on the disk; 0: none.
+// The youngest batch that somebody may wait for; 0: none.
 static uint64_t last_unwritten_batch(const struct journal *journal)
 {
-    if (journal->current->count > 0)
+    if (journal->current->awaited)
         return journal->current->number;
     return journal->handed_over ? journal->current->number - 1 : 0;
 }
@@ -402,9 +414,16 @@ static bool advance(struct journal *journal)
     return journal->durable != before;
 }
 
-bool journal_has_unfinished(const struct journal *journal)
+int64_t journal_due_ms(const struct journal *journal)
 {
-    return journal->keeps && journal->current->count > journal->count_at_start;
+    if (!journal->keeps || journal->handed_over || journal->current->count == 0)
+        return -1;
+    return journal->current->since_ms + REMOVAL_MS;
+}
+
+static bool is_due(const struct batch *batch, int64_t now_ms)
+{
+    return batch->awaited || batch->count > REMOVALS_MAX || now_ms >= batch->since_ms + REMOVAL_MS;
 }
 
 bool journal_end_turn(struct journal *journal, struct worker *worker)
@@ -413,13 +432,16 @@ bool journal_end_turn(struct journal *journal, struct worker *worker)
         return false;
     struct pending_turn turn = {
         .ticket = journal->ticket,
-        .batch = journal_has_unfinished(journal) ? journal->current->number : 0,
+        .batch = journal->awaited_in_turn ? journal->current->number : 0,
         .syncs = ask_others(journal, worker),
     };
     push_turn(journal, turn);
     answer_others(journal, worker);
-    hand_over(journal, worker);
-    journal->count_at_start = journal->current->count;
+    if (journal->current->since_ms == 0 && journal->current->count > 0)
+        journal->current->since_ms = worker->now_ms;
+    if (is_due(journal->current, worker->now_ms))
+        hand_over(journal, worker);
+    journal->awaited_in_turn = false;
     journal->ticket++;
     return advance(journal);
 }

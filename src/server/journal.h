@@ -12,7 +12,9 @@
 // every worker that it posted durable messages to has theirs there, and when all turns before it
 // are. Whoever promised something in a turn waits for its ticket (struct held). An answer to
 // POST_SYNC waits for the answering worker's own batches only, never for its syncs: no circles.
-// What is put and removed before its batch was handed over is not written at all.
+// What is put and removed before its batch was handed over is not written at all, and a removal
+// that nobody waits for (of a QoS 1 delivery that was acknowledged) goes with the next batch that
+// somebody waits for: losing it means one repetition.
 #ifndef BUD_SERVER_JOURNAL_H
 #define BUD_SERVER_JOURNAL_H
 
@@ -28,7 +30,9 @@ struct batch {
     uint64_t number;
     struct record *records;
     uint32_t count, capacity;
-    uint64_t bytes; // of messages, roughly: for back-pressure
+    uint64_t bytes;   // of messages, roughly: for back-pressure
+    int64_t since_ms; // the end of the first turn that noted something in it
+    bool awaited;     // it holds something that somebody may wait for
 };
 
 struct pending_turn {
@@ -46,7 +50,7 @@ struct asked_sync {
 struct journal {
     bool keeps;
     struct batch *current;
-    uint32_t count_at_start;    // of the turn: records beyond are its own
+    bool awaited_in_turn;       // this turn noted something that somebody may wait for
     uint64_t committed;         // all batches up to this one are on the disk
     bool handed_over;           // one is with the writer
     uint64_t ticket;            // of the present turn
@@ -80,7 +84,7 @@ void journal_asked(struct journal *journal, uint32_t from, uint64_t ticket); // 
 // The end of a turn: hands over, asks and answers. Posts are left in the worker's outgoing chains.
 // Returns true if `durable` has moved.
 bool journal_end_turn(struct journal *journal, struct worker *worker);
-bool journal_has_unfinished(const struct journal *journal); // records of no finished turn
+int64_t journal_due_ms(const struct journal *journal); // the next turn at the latest; -1: whenever
 
 // True if `durable` has moved.
 bool journal_on_committed(struct journal *journal, uint64_t batch);

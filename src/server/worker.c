@@ -379,6 +379,9 @@ static int time_to_wait(const struct worker *worker)
     int64_t timer_ms = timer_wheel_next_ms(worker->wheel);
     if (timer_ms >= 0 && timer_ms < due_ms)
         due_ms = timer_ms;
+    int64_t journal_ms = journal_due_ms(&worker->journal);
+    if (journal_ms >= 0 && journal_ms < due_ms)
+        due_ms = journal_ms;
     for (struct chore *chore = worker->server->chores; chore != NULL && worker->number == 0;
          chore = chore->next)
         if (chore->due_ms < due_ms)
@@ -421,8 +424,8 @@ static void go_on_stopping(struct worker *worker)
 static void end_turn(struct worker *worker)
 {
     journal_end_turn(&worker->journal, worker);
-    if (worker->holding != NULL)
-        held_release(worker);
+    // What waited for nothing is written in the next turn, which comes at once.
+    held_release(worker);
     bool deaf = journal_is_behind(&worker->journal);
     if (deaf != worker->deaf) {
         worker->deaf = deaf;
@@ -447,6 +450,7 @@ bool worker_turn(struct worker *worker)
     int count = loop_wait(worker->loop, timeout_ms, events, EVENTS_MAX);
     epoch_online(epoch, worker->number);
     worker->now_ms = clock_monotonic_ms();
+    atomic_store_explicit(&worker->turned_ms, worker->now_ms, memory_order_relaxed);
 
     drain_inbox(worker);
     handle_events(worker, events, count);
@@ -454,7 +458,6 @@ bool worker_turn(struct worker *worker)
     timer_wheel_advance(worker->wheel, worker->now_ms);
     run_chores(worker);
     if (worker->now_ms >= worker->checked_ms + 1000) {
-    atomic_store_explicit(&worker->turned_ms, worker->now_ms, memory_order_relaxed);
         worker->checked_ms = worker->now_ms;
         shedding_check(worker);
         chunk_pool_trim(&worker->chunks, CHUNKS_KEPT);
@@ -462,14 +465,13 @@ bool worker_turn(struct worker *worker)
     if (worker->stop_by_ms != 0)
         go_on_stopping(worker);
     journal_write_behind(&worker->journal, worker, false);
-    end_turn(worker);
+    held_release(worker);
     // Posts leave before sockets are written: who reacts to an acknowledgement finds its effect
     // posted already.
     send_posts(worker);
     flush_dirty(worker);
-    // Sending is a change too: identifiers were given. It is a turn of its own.
-    if (journal_has_unfinished(&worker->journal))
-        end_turn(worker);
+    // Sending is a change too: identifiers were given. So a delivery is noted once, with its own.
+    end_turn(worker);
     send_posts(worker);
     free_closed(worker);
     epoch_quiescent(epoch, worker->number);

@@ -39,6 +39,7 @@ struct worker {
     struct journal journal;
     struct store_port store;
     struct connection *holding; // connections with held output, linked by next_holding
+    uint64_t released;          // what waited for turns up to this one has gone out
     struct ports ports;
     struct counters counters;
     struct map sessions; // by client id
