@@ -38,7 +38,7 @@ bool power_start(struct power_world *world, struct disk_fault *disk, const char 
     options->in_flight_max = 24;
     options->store_vfs = disk_fault_vfs(disk);
     options->store_log_pages_max = LOG_PAGES;
-    (void)snprintf(options->data, sizeof(options->data), "%s", directory);
+    options->data = directory;
     world->broker = (struct broker){0};
     if (server_new(options, &world->broker.server, error) == 0)
         return true;

@@ -2,7 +2,7 @@
 // The program: looks its first argument up in a table and goes there. To add a subcommand, write
 // its file, declare it in cmd.h and give it a row here.
 #include "cmd/cmd.h"
-#include "cmd/suggestion.h"
+#include "base/suggestion.h"
 
 #include <stdbool.h>
 #include <stdio.h>

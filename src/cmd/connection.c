@@ -4,7 +4,7 @@
 #include "cmd/connection.h"
 
 #include "cmd/connection_words.h"
-#include "cmd/suggestion.h"
+#include "base/suggestion.h"
 #include "os/random.h"
 #include "proto/topic.h"
 #include "proto/utf8.h"

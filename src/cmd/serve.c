@@ -3,12 +3,12 @@
 // to type next. Every option of server/options.h is a flag here.
 #include "cmd/cmd.h"
 #include "cmd/data_directory.h"
-#include "cmd/suggestion.h"
 #include "edge/sys_topics.h"
 #include "os/file.h"
 #include "os/net.h"
 #include "os/process.h"
 #include "server/listener.h"
+#include "server/option_value.h"
 #include "server/server.h"
 
 #include <inttypes.h>
@@ -19,6 +19,7 @@
 // A burst's memory is kept for the next one; giving it back each time costs a page fault for every
 // fourth message.
 #define KEPT_MEMORY ((size_t)4 << 20)
+#define DATA_DIRECTORY_MAX 1024
 
 static void flag_name(const struct option_row *row, char *name, size_t size)
 {
@@ -27,40 +28,60 @@ static void flag_name(const struct option_row *row, char *name, size_t size)
         *c = *c == '_' ? '-' : *c;
 }
 
-static void print_help(void)
+// The options of a start, and of its one listener.
+struct told {
+    struct options options;
+    struct listener_options listener;
+    char data[DATA_DIRECTORY_MAX];
+};
+
+static void *object_of(struct told *told, const struct option_row *row)
+{
+    return row->scope == SCOPE_GLOBAL ? (void *)&told->options : (void *)&told->listener;
+}
+
+static bool is_flag(const struct option_row *row)
+{
+    return row->size > 0 && row->scope <= SCOPE_SECURITY && row->kind != OPTION_LIST;
+}
+
+static void print_flags(void)
 {
     size_t count;
     const struct option_row *rows = option_rows(&count);
+    struct told defaults;
+    options_set_defaults(&defaults.options);
+    listener_options_set_defaults(&defaults.listener, false);
+    for (size_t i = 0; i < count; i++) {
+        char name[OPTION_NAME_MAX], value[OPTION_SHOWN_MAX];
+        if (!is_flag(&rows[i]))
+            continue;
+        flag_name(&rows[i], name, sizeof(name));
+        option_show(object_of(&defaults, &rows[i]), &rows[i], value, sizeof(value));
+        printf("  --%-30s %s (%s)\n", name, rows[i].help, value);
+    }
+}
+
+static void print_help(void)
+{
     printf("usage: bud serve [-p PORT] [--bind ADDRESS] [--workers N] [-v] [--OPTION VALUE]...\n\n"
            "The broker for MQTT 3.1, 3.1.1 and 5.0. It needs no option: it listens on every\n"
            "interface, port 1883, and takes clients from this machine and private networks.\n\n"
            "  -p, --port PORT          0 lets the system choose\n"
            "      --bind ADDRESS       listen on this address only\n"
            "  -v, --verbose            log more\n\noptions (and their defaults):\n\n");
-    struct options defaults;
-    options_set_defaults(&defaults);
-    for (size_t i = 0; i < count; i++) {
-        char name[64], value[OPTION_TEXT_MAX];
-        flag_name(&rows[i], name, sizeof(name));
-        option_show(&defaults, &rows[i], value, sizeof(value));
-        printf("  --%-30s %s (%s)\n", name, rows[i].help, value);
-    }
+    print_flags();
 }
 
 static int unknown_option(const char *name)
 {
-    size_t count;
-    const struct option_row *rows = option_rows(&count);
-    const char *names[64];
-    char texts[64][64];
-    for (size_t i = 0; i < count; i++) {
-        flag_name(&rows[i], texts[i], sizeof(texts[i]));
-        names[i] = texts[i];
-    }
-    const char *nearest = suggestion_nearest(name, names, count);
+    const char *nearest = option_suggest(name);
     fprintf(stderr, "bud serve: there is no option '--%s'.", name);
-    if (nearest != NULL)
-        fprintf(stderr, " Did you mean: --%s", nearest);
+    if (nearest != NULL) {
+        char flag[OPTION_NAME_MAX];
+        flag_name(option_find(nearest), flag, sizeof(flag));
+        fprintf(stderr, " Did you mean: --%s", flag);
+    }
     fputs(" (`bud serve --help` lists them)\n", stderr);
     return EXIT_USAGE;
 }
@@ -78,26 +99,26 @@ static const char *value_of(struct arguments *arguments, const char *inline_valu
     return arguments->next < arguments->count ? arguments->values[arguments->next++] : NULL;
 }
 
-static int set_option(struct arguments *arguments, struct options *options, const char *name,
+static int set_option(struct arguments *arguments, struct told *told, const char *name,
                       const char *inline_value)
 {
-    char error[256];
-    const struct option_row *row = option_find(strcmp(name, "bind") == 0 ? "bind_address" : name);
-    if (row == NULL)
+    char error[OPTION_ERROR_MAX];
+    const struct option_row *row = option_find(name);
+    if (row == NULL || !is_flag(row))
         return unknown_option(name);
     const char *value = value_of(arguments, inline_value);
     if (value == NULL) {
         fprintf(stderr, "bud serve: --%s needs a value\n", name);
         return EXIT_USAGE;
     }
-    if (option_set(options, row, value, error) < 0) {
+    if (option_set(object_of(told, row), row, value, error) < 0) {
         fprintf(stderr, "bud serve: %s\n", error);
         return EXIT_USAGE;
     }
     return EXIT_DONE;
 }
 
-static int parse_long(struct arguments *arguments, struct options *options, const char *argument)
+static int parse_long(struct arguments *arguments, struct told *told, const char *argument)
 {
     char name[64];
     size_t size = strcspn(argument, "=");
@@ -106,22 +127,22 @@ static int parse_long(struct arguments *arguments, struct options *options, cons
     memcpy(name, argument, size);
     name[size] = 0;
     if (strcmp(name, "verbose") == 0) {
-        options->verbose = 1;
+        told->options.verbose = 1;
         return EXIT_DONE;
     }
-    return set_option(arguments, options, name, argument[size] == '=' ? argument + size + 1 : NULL);
+    return set_option(arguments, told, name, argument[size] == '=' ? argument + size + 1 : NULL);
 }
 
-static int parse_one(struct arguments *arguments, struct options *options, const char *argument)
+static int parse_one(struct arguments *arguments, struct told *told, const char *argument)
 {
     if (strncmp(argument, "--", 2) == 0 && argument[2] != 0)
-        return parse_long(arguments, options, argument + 2);
+        return parse_long(arguments, told, argument + 2);
     if (strcmp(argument, "-v") == 0) {
-        options->verbose = 1;
+        told->options.verbose = 1;
         return EXIT_DONE;
     }
     if (strncmp(argument, "-p", 2) == 0)
-        return set_option(arguments, options, "port", argument[2] != 0 ? argument + 2 : NULL);
+        return set_option(arguments, told, "port", argument[2] != 0 ? argument + 2 : NULL);
     fprintf(stderr, "bud serve: what is '%s'? (`bud serve --help` lists the options)\n", argument);
     return EXIT_USAGE;
 }
@@ -185,19 +206,36 @@ static void say_started(struct server *server)
             flag, flag);
 }
 
-static bool choose_data(struct options *options)
+static bool choose_data(struct told *told)
 {
-    return options->data[0] != 0 || options->persistence == 0 ||
-           data_directory_default(options->data, sizeof(options->data));
+    struct options *options = &told->options;
+    if (options->data[0] != 0 || options->persistence == 0)
+        return true;
+    options->data = told->data;
+    return data_directory_default(told->data, sizeof(told->data));
 }
 
-static int run(struct options *options)
+// The interim: one listener.
+static void settle_listener(struct told *told)
 {
+    told->options.allow_anonymous = told->listener.allow_anonymous;
+    told->options.qos_max = told->listener.qos_max;
+    told->options.topic_alias_max = told->listener.topic_alias_max;
+    if (told->listener.connections_max > 0)
+        told->options.connections_max = told->listener.connections_max;
+    told->options.listeners = &told->listener;
+    told->options.listener_count = 1;
+}
+
+static int run(struct told *told)
+{
+    struct options *options = &told->options;
     char error[SERVER_ERROR_MAX] = "";
     struct server *server;
     process_catch_signals();
     process_keep_freed_memory(KEPT_MEMORY);
-    if (!choose_data(options)) {
+    settle_listener(told);
+    if (!choose_data(told)) {
         fputs("bud serve: where shall the store be? Say it with --data DIRECTORY (or "
               "--persistence false)\n",
               stderr);
@@ -232,8 +270,9 @@ static int run(struct options *options)
 
 int cmd_serve(int argc, char **argv)
 {
-    struct options options;
-    options_set_defaults(&options);
+    struct told told;
+    options_set_defaults(&told.options);
+    listener_options_set_defaults(&told.listener, false);
     struct arguments arguments = {.count = argc, .next = 1, .values = argv};
     while (arguments.next < arguments.count) {
         const char *argument = argv[arguments.next++];
@@ -241,9 +280,9 @@ int cmd_serve(int argc, char **argv)
             print_help();
             return EXIT_DONE;
         }
-        int result = parse_one(&arguments, &options, argument);
+        int result = parse_one(&arguments, &told, argument);
         if (result != EXIT_DONE)
             return result;
     }
-    return run(&options);
+    return run(&told);
 }

@@ -12,6 +12,8 @@
 
 #include <string.h>
 
+#define RESPONSE_INFORMATION_MAX 512 // longer ones are not offered
+
 static void refuse(struct connection *connection, const struct packet_connect *connect,
                    enum bud_reason reason, const char *why)
 {
@@ -241,7 +243,7 @@ static void fill_limits(const struct connection *connection, const struct packet
 static bool welcome(struct connection *connection, const struct packet_connect *connect,
                     bool session_present, struct bytes auth_data)
 {
-    uint8_t text[2 * OPTION_TEXT_MAX];
+    uint8_t text[RESPONSE_INFORMATION_MAX];
     struct packet_connack connack = {.session_present = session_present, .reason = BUD_SUCCESS};
     struct properties *properties = &connack.properties;
     if (connect->version == MQTT_5_0) {

@@ -58,10 +58,11 @@ static const char *remedy_for(const struct listener_options *options, int cause)
 
 static int open_socket(const struct listener_options *options)
 {
+    static const uint8_t families[] = {[SOCKET_ANY] = 0, [SOCKET_IPV4] = 4, [SOCKET_IPV6] = 6};
     struct net_where where = {.host = options->address,
                               .device = options->interface,
                               .port = options->port,
-                              .family = options->socket_domain};
+                              .family = families[options->socket_domain]};
     return options->path[0] != 0 ? net_listen_unix(options->path, UNIX_MODE, BACKLOG)
                                  : net_listen_where(&where, BACKLOG);
 }
@@ -131,22 +132,12 @@ static bool may_be_absent(const struct server *server, const struct listener_opt
 
 static const struct listener_options *wanted_listeners(struct server *server, uint32_t *ret_count)
 {
-    struct listener_options *bare = &server->bare_listener;
-    *bare = (struct listener_options){
-        .file = "",
-        .address = server->options.bind_address,
-        .path = "",
-        .interface = "",
-        .port = (uint16_t)server->options.port,
-        .http_dir = "",
-        .mount_point = "",
-        .auto_id_prefix = "",
-        .password_file = "",
-        .acl_file = "",
-        .psk_file = "",
-    };
-    *ret_count = 1;
-    return bare;
+    const struct options *options = &server->options;
+    *ret_count = options->listener_count > 0 ? options->listener_count : 1;
+    if (options->listener_count > 0)
+        return options->listeners;
+    options_fill_listener(options, &server->bare_listener);
+    return &server->bare_listener;
 }
 
 int listeners_open(struct server *server, char *error)

@@ -13,6 +13,8 @@ enum listener_protocol { PROTOCOL_ANY, PROTOCOL_MQTT, PROTOCOL_WEBSOCKETS, PROTO
 // Is TLS around it? ALSO: by the first bytes.
 enum listener_tls { LISTENER_TLS_NONE, LISTENER_TLS_ALSO, LISTENER_TLS_ONLY };
 
+enum socket_domain { SOCKET_ANY, SOCKET_IPV4, SOCKET_IPV6 };
+
 struct listener_options {
     const char *file; // where it is written, for messages; "" not in a file
     uint32_t line;
@@ -21,7 +23,7 @@ struct listener_options {
     const char *path;      // of a Unix socket; then address and port mean nothing
     const char *interface; // bind_interface
     uint16_t port;
-    uint8_t socket_domain;  // 0 both, 4, 6
+    uint8_t socket_domain;  // enum socket_domain
     uint8_t protocol;       // enum listener_protocol
     uint8_t tls;            // enum listener_tls
     uint8_t versions;       // accept_protocol_versions: bits 1 << 3, 1 << 4, 1 << 5
@@ -31,7 +33,7 @@ struct listener_options {
     const char *const *origins; // websockets_origin; none: the host of the request itself
     uint32_t origin_count;
 
-    uint64_t connections_max; // UINT64_MAX: no limit of its own
+    uint64_t connections_max; // 0: no limit of its own
     uint8_t qos_max;
     uint16_t topic_alias_max;        // from the client
     uint16_t topic_alias_broker_max; // to the client

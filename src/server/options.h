@@ -1,43 +1,82 @@
 // SPDX-License-Identifier: MIT
-// Every option of the broker, in one table: name, kind, bounds, default, help. The table drives the
-// command line, `--help` and (later) the configuration file; nothing else knows an option's name.
-// Names are Mosquitto's where it has the option.
+// What the broker is told: the global options, and the listeners with theirs. Filled in from the
+// table (server/option_table.h) by a configuration (server/config.h), which owns all texts, or in
+// code for tests: then texts are literals and there may be no listeners. Texts are never NULL.
 #ifndef BUD_SERVER_OPTIONS_H
 #define BUD_SERVER_OPTIONS_H
 
 #include "core/limits.h"
+#include "server/listener_options.h"
 
+#include <stdbool.h>
 #include <stddef.h>
-
-#define OPTION_TEXT_MAX 256
+#include <stdint.h>
 
 enum anonymous_rule { ANONYMOUS_PRIVATE, ANONYMOUS_TRUE, ANONYMOUS_FALSE };
 enum durability { DURABILITY_AUTO, DURABILITY_COMMIT, DURABILITY_BATCH, DURABILITY_RELAXED };
-enum log_format { LOG_TEXT, LOG_LOGFMT, LOG_JSON };
+enum log_format { LOG_TEXT, LOG_LOGFMT, LOG_JSON, LOG_MOSQUITTO };
+
+struct text_list {
+    const char *const *texts;
+    uint32_t count;
+};
 
 struct options {
-    char bind_address[OPTION_TEXT_MAX]; // empty: every interface
-    char server_reference[OPTION_TEXT_MAX];
-    char response_information[OPTION_TEXT_MAX];
-    char data[OPTION_TEXT_MAX]; // the store's directory
+    // A start without `listeners` has one, of these.
+    const char *bind_address; // "": every interface
+    uint64_t port;
+    uint64_t allow_anonymous; // enum anonymous_rule; with listeners: the strictest of theirs
+    uint64_t qos_max;
+    uint64_t topic_alias_max;
+    const struct listener_options *listeners;
+    uint32_t listener_count;
+
+    bool per_listener_settings;
+    bool local_only; // a file without listeners: this machine alone
+    bool from_file;
+
+    const char *server_reference;
+    const char *response_information;
+    const char *data; // the store's directory
+    const char *client_id_prefix;
+    const char *log_timestamp_format; // "": of the log format
+    const char *pid_file;
+    const char *user;
+    const char *persistence_file;
+    struct text_list log_destinations;
+    struct text_list log_types;
+    struct text_list trusted_proxies;
+    bool connection_messages;
+    bool log_timestamp;
+    bool queue_qos0_messages;
+    bool upgrade_outgoing_qos;
+    bool allow_duplicate_messages;
+    bool check_retain_source;
+    bool set_tcp_nodelay;
+    bool autosave_on_changes;
+    bool enable_control_api;
+    int64_t autosave_interval;
+    uint64_t log_facility; // 0 to 7: LOCAL0 to LOCAL7; LOG_FACILITY_DAEMON
+    uint64_t retain_expiry_min;
+    uint64_t payload_bytes_max; // 0: no limit
+    uint64_t packet_buffer_size;
     uint64_t persistence;
     uint64_t durability; // enum durability
     uint64_t batch_ms;
     uint64_t will_grace_s;
-    uint64_t port;
-    uint64_t workers;         // 0: one a core
-    uint64_t allow_anonymous; // enum anonymous_rule
-    uint64_t log_format;      // enum log_format
+    uint64_t workers;    // 0: one a core
+    uint64_t log_format; // enum log_format
     uint64_t verbose;
+    uint64_t quiet;
     uint64_t connect_timeout_s;
     uint64_t pending_max;
     uint64_t pending_address_max;
     uint64_t connect_packet_bytes_max;
     uint64_t packet_bytes_max;
-    uint64_t connections_max;
-    uint64_t sessions_max;
-    uint64_t in_flight_max;
-    uint64_t in_flight_bytes_max;
+    uint64_t connections_max;     // 0: no limit
+    uint64_t sessions_max;        // 0: no limit
+    uint64_t in_flight_max;       // 0: no limit
+    uint64_t in_flight_bytes_max; // 0: no limit
     uint64_t queue_messages_max;
     uint64_t queue_bytes_max;
     uint64_t output_bytes_max;
@@ -49,14 +88,12 @@ struct options {
     uint64_t user_properties_max;
     uint64_t property_bytes_max;
     uint64_t client_id_bytes_max;
-    uint64_t topic_alias_max;
     uint64_t retained_count_max;
     uint64_t retained_bytes_max;
     uint64_t retain_available;
-    uint64_t qos_max;
     uint64_t keep_alive_max_s;
-    uint64_t session_expiry_s;
-    uint64_t memory_limit; // 0: a quarter of the machine's
+    uint64_t session_expiry_s; // UINT32_MAX: never
+    uint64_t memory_limit;     // 0: a quarter of the machine's
     uint64_t descriptors_reserved;
     uint64_t sys_interval_s;
     // For tests, which set them in code; they are no rows of the table.
@@ -64,38 +101,16 @@ struct options {
     uint32_t store_log_pages_max; // 0: the store's own choice
 };
 
-enum option_kind {
-    OPTION_NUMBER,
-    OPTION_SIZE,
-    OPTION_DURATION,
-    OPTION_BOOLEAN,
-    OPTION_CHOICE,
-    OPTION_TEXT
-};
+#define LOG_FACILITY_DAEMON 8
+#define SESSION_NEVER_EXPIRES UINT32_MAX
 
-struct option_row {
-    const char *name; // with underscores, as in a file; dashes on the command line
-    enum option_kind kind;
-    size_t offset;
-    uint64_t minimum, maximum, standard; // of numbers, bytes, seconds; the index of a choice
-    const char *choices;                 // "private|true|false"
-    const char *help;
-};
-
-const struct option_row *option_rows(size_t *ret_count);
-const struct option_row *option_find(const char *name); // dashes or underscores; NULL unknown
-
+// Those of a bare start, or of one with a file.
 void options_set_defaults(struct options *options);
+void options_set_file_defaults(struct options *options);
+void listener_options_set_defaults(struct listener_options *listener, bool from_file);
 
-// Sets one option from text: numbers; sizes with k, M, G (powers of 1024); durations with s, m, h,
-// d; true/false. 0, or -EINVAL with a sentence about cause and remedy in `error` (at least 256
-// bytes).
-int option_set(struct options *options, const struct option_row *row, const char *value,
-               char *error);
-
-// The value as option_set would take it.
-void option_show(const struct options *options, const struct option_row *row, char *text,
-                 size_t size);
+// The listener of options that have none.
+void options_fill_listener(const struct options *options, struct listener_options *listener);
 
 void options_fill_limits(const struct options *options, struct limits *ret_limits);
 

@@ -305,7 +305,7 @@ static struct server *new_server(void)
     struct server *server;
     char error[SERVER_ERROR_MAX];
     options_set_defaults(&options);
-    snprintf(options.bind_address, sizeof(options.bind_address), "127.0.0.1");
+    options.bind_address = "127.0.0.1";
     options.port = 0;
     options.workers = 1;
     options.persistence = 0;

@@ -8,7 +8,7 @@
 #include <cmocka.h>
 // clang-format on
 
-#include "cmd/suggestion.h"
+#include "base/suggestion.h"
 
 #include <string.h>
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 // See suggestion.h. The words are ours or typed by hand: short, and compared in full.
-#include "cmd/suggestion.h"
+#include "base/suggestion.h"
 
 #include <string.h>
 

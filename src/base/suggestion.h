@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 // "Did you mean": the word that was probably meant.
-#ifndef BUD_CMD_SUGGESTION_H
-#define BUD_CMD_SUGGESTION_H
+#ifndef BUD_BASE_SUGGESTION_H
+#define BUD_BASE_SUGGESTION_H
 
 #include <stddef.h>
 
