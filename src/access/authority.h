@@ -14,6 +14,7 @@ enum login_verdict {
     LOGIN_YES,       // it is `result->user`
     LOGIN_NO,        // and nobody else is asked
     LOGIN_TRY_LATER, // cannot tell now (busy, the service does not answer): 0x97 / 3
+    LOGIN_ASK,       // of check_now: cannot tell at once, so `check` has to be asked
 };
 
 // Borrowed: valid while the call lasts. A missing user name and an empty one are two things.
@@ -38,6 +39,7 @@ struct login_result {
     // What the yes rests on: changes with whatever should end the connection (the user's line in a
     // file). See still_valid.
     uint64_t entry;
+    uint8_t kind;    // enum authority_kind of who said yes; filled in by who asks
     const char *why; // of a no, for the log alone; static text: cause, and what to do
 };
 
@@ -48,15 +50,34 @@ enum authority_cost {
     AUTHORITY_WAITS_LONG, // for somebody else, with a limit of its own; takes no processor
 };
 
+enum authority_kind {
+    AUTHORITY_NONE, // anonymous
+    AUTHORITY_USERS,
+    AUTHORITY_PASSWORD_FILE,
+    AUTHORITY_TOKEN,
+    AUTHORITY_HTTP,
+    AUTHORITY_CERTIFICATE, // TLS has said who it is
+};
+
 struct authority {
+    uint8_t kind;     // enum authority_kind: what stays the same over a reload
     const char *name; // for logs: "password_file /etc/mosquitto/passwd"
     void *context;
     enum authority_cost cost;
+    // What can be said in microseconds, in a worker: a remembered answer. NULL: nothing, if it is
+    // not quick.
+    enum login_verdict (*check_now)(void *context, const struct login_request *request,
+                                    struct login_result *result);
     enum login_verdict (*check)(void *context, const struct login_request *request,
                                 struct login_result *result);
-    // Would it still say yes to this user, to whom it said yes with this `entry`? Asked after the
-    // authority was replaced by a newer one (reload). NULL: yes, until it expires.
+    // Takes the time of a wrong password: for a user whom nobody knows. NULL: nothing to hide.
+    void (*spend)(void *context, const struct login_request *request);
+    // Is there nobody whom it knows, so that it is as if it were not there? NULL: no.
+    bool (*is_empty)(void *context);
+    // Would it still say yes to this user, to whom one of this kind said yes with this `entry`? For
+    // connections that are open when files have changed. NULL: yes, until it expires.
     bool (*still_valid)(void *context, struct bytes user, uint64_t entry);
+    void (*release)(void *context); // with the last login that may ask it; NULL: nothing to do
 };
 
 void login_result_done(struct login_result *result); // frees what it owns; all zero again
