@@ -49,10 +49,22 @@ static struct connection_list *list_for(const struct connection *connection)
                                                           : &connection->worker->connections;
 }
 
+static void count_pending(struct connection *connection, uint32_t amount)
+{
+    struct server *server = connection->worker->server;
+    if (connection->list != &connection->worker->pending)
+        return;
+    atomic_fetch_add_explicit(&server->pending_count, (uint64_t)(int32_t)amount,
+                              memory_order_relaxed);
+    atomic_fetch_add_explicit(server_pending_of(server, &connection->peer), amount,
+                              memory_order_relaxed);
+}
+
 static void link_in(struct connection *connection, struct worker *worker)
 {
     connection->worker = worker;
     connection->list = list_for(connection);
+    count_pending(connection, 1);
     connection->previous = NULL;
     connection->next = connection->list->first;
     if (connection->next != NULL)
@@ -63,6 +75,7 @@ static void link_in(struct connection *connection, struct worker *worker)
 
 static void link_out(struct connection *connection)
 {
+    count_pending(connection, UINT32_MAX); // one less
     if (connection->previous != NULL)
         connection->previous->next = connection->next;
     else
@@ -71,6 +84,13 @@ static void link_out(struct connection *connection)
         connection->next->previous = connection->previous;
     connection->next = connection->previous = NULL;
     connection->list->count--;
+}
+
+void connection_set_peer(struct connection *connection, const struct net_address *peer)
+{
+    count_pending(connection, UINT32_MAX);
+    connection->peer = *peer;
+    count_pending(connection, 1);
 }
 
 void connection_become(struct connection *connection, enum connection_state state)
@@ -422,11 +442,13 @@ static void read_stream(struct connection *connection)
 {
     const struct stream *before;
     int reads = 0;
-    do {
+    while (connection_may_step(connection)) {
         before = connection->stream; // a new one on top has not been asked yet
         read_once(connection);
-    } while (is_reading(connection) && !connection->paused && ++reads < READS_IN_A_TURN &&
-             (connection->stream != before || stream_has_input(connection->stream)));
+        if (!is_reading(connection) || connection->paused || ++reads == READS_IN_A_TURN ||
+            (connection->stream == before && !stream_has_input(connection->stream)))
+            break;
+    }
     if (is_reading(connection) && connection_flush_stream(connection))
         connection_read_again(connection);
 }
@@ -558,7 +580,9 @@ void connection_end(struct connection *connection, enum bud_reason reason, const
             !connection->disconnected)
             connection_send_disconnect(connection, reason);
     } else {
-        if (!connection->connack_sent) // otherwise the refusal was logged with all it knew
+        if (connection->is_served)
+            connection_log_closed_early(connection);
+        else if (!connection->connack_sent) // otherwise the refusal was logged with all it knew
             connection_log_refused(connection, NULL);
     }
     forget_partial(connection);
@@ -597,8 +621,7 @@ void connection_drop(struct connection *connection, enum bud_reason reason, cons
     timer_cancel(worker->wheel, &connection->timer);
     if (!connection->moving)
         loop_unwatch(worker->loop, connection->fd);
-    stream_free(connection->stream);
-    connection->stream = NULL;
+    connection_free_stream(connection);
     net_close(connection->fd);
     link_out(connection);
     atomic_fetch_sub_explicit(&worker->server->connection_count, 1, memory_order_relaxed);
@@ -627,5 +650,6 @@ void connection_free(struct connection *connection)
     alias_table_free(connection->aliases_in);
     alias_table_free(connection->aliases_out);
     buffer_done(&connection->connect_packet);
+    buffer_done(&connection->proxy_name);
     memory_free(connection);
 }

@@ -55,8 +55,11 @@ struct connection {
     struct stream *stream; // what is between the socket and the engine; NULL: nothing
     uint8_t state;         // enum connection_state
     bool undecided;        // what it speaks is not known yet: see connection_transport.c
-    bool is_websocket;
-    bool address_is_hidden; // whose it really is, somebody in between knows and we do not
+    bool is_websocket, has_tls, has_proxy;
+    bool is_served;           // an HTTP request, which was answered: no news
+    struct buffer proxy_name; // of the certificate that a proxy has verified; empty: none
+    uint32_t stream_memory;   // counted against the budget
+    bool address_is_hidden;   // whose it really is, somebody in between knows and we do not
     bool dirty;
     bool again;
     bool moving;      // its home is another worker: nothing more is done here
@@ -123,6 +126,9 @@ void connection_free(struct connection *connection); // must be CLOSED
 
 void connection_set_paused(struct connection *connection, bool paused);
 
+// Somebody in between has told whose connection it is.
+void connection_set_peer(struct connection *connection, const struct net_address *peer);
+
 // For the parts of this module only.
 void connection_become(struct connection *connection, enum connection_state state);
 void connection_want_write(struct connection *connection, bool wants_write);
@@ -146,6 +152,13 @@ bool connection_decide(struct connection *connection, struct bytes *input);
 
 // In words, why reading gave -EPROTO.
 const char *connection_stream_trouble(const struct connection *connection);
+// Counts what a further stream takes, and sees that there is one for it to stand on. False: no
+// memory.
+bool connection_has_room(struct connection *connection, uint32_t size);
+void connection_free_stream(struct connection *connection);
+// False: enough handshakes went a step in this turn, and this connection waits for the next one.
+bool connection_may_step(struct connection *connection);
+const char *connection_transport_name(const struct connection *connection); // "tcp", "wss", ...
 // What a stream holds back goes out. False: not all of it now, or the connection was dropped.
 bool connection_flush_stream(struct connection *connection);
 

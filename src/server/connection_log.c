@@ -32,6 +32,7 @@ void connection_log_connected(struct connection *connection, bool session_presen
     log_bytes(&line, "user", session->user);
     put_peer(&line, connection);
     log_text(&line, "protocol", connection_version_name(session->version));
+    log_text(&line, "transport", connection_transport_name(connection));
     log_number(&line, "keep_alive", connection->keep_alive_s);
     log_number(&line, "expiry", session->expiry_interval);
     log_text(&line, "session", session_present ? "resumed" : "new");

@@ -2,13 +2,15 @@
 #include "server/http.h"
 
 #include "server/listener.h"
-#include "server/socket_stream.h"
 #include "server/worker.h"
+#include "transport/http_forwarded.h"
 #include "transport/http_response.h"
 #include "transport/websocket.h"
 #include "transport/websocket_handshake.h"
 
 #include <string.h>
+
+#define WEBSOCKET_MEMORY 1024u
 
 void http_answer_text(struct http_answer *answer, unsigned status, const char *type,
                       struct bytes text)
@@ -59,7 +61,8 @@ static void send_answer(struct connection *connection, const struct http_head *h
     writer = writer_of(text, writer.size);
     http_response_write(&response, &writer);
     ASSERT(!writer.bad);
-    say_last(connection, bytes_make(text, writer.size), NULL);
+    connection->is_served = true;
+    say_last(connection, bytes_make(text, writer.size), "an HTTP request was answered");
 }
 
 static void answer_request(struct connection *connection, const struct http_head *head,
@@ -71,7 +74,7 @@ static void answer_request(struct connection *connection, const struct http_head
         .head = head,
         .body = bytes_make(input.data + head->size, (size_t)head->content_size),
         .connection = connection,
-        .is_owner = connection->listener != NULL && connection->listener->is_owners,
+        .is_owner = connection->listener->is_owners,
     };
     struct http_answer answer = {.status = 404};
     if (handler == NULL) {
@@ -81,6 +84,21 @@ static void answer_request(struct connection *connection, const struct http_head
     handler->answer(handler->context, worker, &request, &answer);
     send_answer(connection, head, &answer);
     buffer_done(&answer.body);
+}
+
+// A proxy in front says whose connection it is. Whom we do not trust to say so has only told that
+// the address that we see is somebody else's.
+static void note_forwarded(struct connection *connection, const struct http_head *head)
+{
+    const struct net_networks *trusted = &connection->worker->server->trusted_proxies;
+    struct net_address client;
+    if (!http_forwarded_hides(head))
+        return;
+    if (net_networks_have(trusted, &connection->peer) &&
+        http_forwarded_client(head, trusted, &client))
+        connection_set_peer(connection, &client);
+    else
+        connection->address_is_hidden = true;
 }
 
 static void open_websocket(struct connection *connection, const struct http_head *head,
@@ -102,16 +120,16 @@ static void open_websocket(struct connection *connection, const struct http_head
         .already_read = rest,
         .greeting = bytes_make(text, writer.size),
     };
-    if (connection->stream == NULL)
-        connection->stream = socket_stream_try_new(connection->fd);
-    struct stream *websocket =
-        connection->stream == NULL ? NULL : websocket_try_new(connection->stream, &start);
+    struct stream *websocket = NULL;
+    if (connection_has_room(connection, WEBSOCKET_MEMORY))
+        websocket = websocket_try_new(connection->stream, &start);
     if (websocket == NULL) {
         refuse(connection, 503, "no memory for the connection (memory_limit)");
         return;
     }
     connection->stream = websocket;
     connection->is_websocket = true;
+    note_forwarded(connection, head);
     connection->undecided = false;
 }
 

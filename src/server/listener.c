@@ -249,35 +249,40 @@ static void pause_accepting(struct worker *worker)
     listener_unwatch(worker);
 }
 
-// This worker's part of max_pending_connections: at least one, or nobody could come in.
-static uint64_t pending_max(const struct worker *worker)
+static bool is_too_many(const struct server *server)
 {
-    uint64_t part = worker->server->options.pending_max / worker->server->worker_count;
-    return part > 0 ? part : 1;
+    return atomic_load_explicit(&server->pending_count, memory_order_relaxed) >
+           server->options.pending_max;
 }
 
-// Makes room among those that have not sent CONNECT: the oldest goes first. The list is newest
-// first.
-static void limit_pending(struct worker *worker, const struct net_address *peer)
+static bool is_too_many_of(struct server *server, const struct net_address *peer)
 {
-    const struct options *options = &worker->server->options;
-    struct connection *oldest = NULL, *oldest_of_address = NULL;
-    uint64_t of_address = 0;
+    return !net_address_is_loopback(peer) &&
+           atomic_load_explicit(server_pending_of(server, peer), memory_order_relaxed) >
+               server->options.pending_address_max;
+}
+
+// This worker's that has waited longest; with an address: of that one. The list is newest first.
+static struct connection *oldest_pending(const struct worker *worker,
+                                         const struct net_address *peer)
+{
+    struct connection *oldest = NULL;
     for (struct connection *connection = worker->pending.first; connection != NULL;
-         connection = connection->next) {
-        oldest = connection;
-        if (same_host(&connection->peer, peer)) {
-            of_address++;
-            oldest_of_address = connection;
-        }
-    }
-    if (!net_address_is_loopback(peer) && of_address > options->pending_address_max) {
+         connection = connection->next)
+        if (peer == NULL || same_host(&connection->peer, peer))
+            oldest = connection;
+    return oldest;
+}
+
+void listener_limit_pending(struct worker *worker, const struct net_address *peer)
+{
+    if (is_too_many_of(worker->server, peer)) {
         counter_add(&worker->counters, COUNTER_REFUSED_PENDING_ADDRESS, 1);
-        connection_drop(oldest_of_address, BUD_CONNECTION_RATE_EXCEEDED,
+        connection_drop(oldest_pending(worker, peer), BUD_CONNECTION_RATE_EXCEEDED,
                         "too many connections without CONNECT from this address");
-    } else if (worker->pending.count > pending_max(worker)) {
+    } else if (is_too_many(worker->server)) {
         counter_add(&worker->counters, COUNTER_REFUSED_PENDING, 1);
-        connection_drop(oldest, BUD_CONNECTION_RATE_EXCEEDED,
+        connection_drop(oldest_pending(worker, NULL), BUD_CONNECTION_RATE_EXCEEDED,
                         "too many connections without CONNECT");
     }
 }
@@ -315,6 +320,6 @@ void listener_on_readable(struct worker *worker, struct listener *listener)
             net_close_reset(fd);
             continue;
         }
-        limit_pending(worker, &peer);
+        listener_limit_pending(worker, &peer);
     }
 }

@@ -21,8 +21,10 @@ struct listener {
     const struct listener_options *options;
     uint32_t number; // from 1, and never given again: whose rules hold for who comes in by it
     int fd;          // -1: closed
-    struct tls_context *tls;       // NULL: none
+    struct tls_context *tls; // NULL: none
     bool is_owners; // the socket in the data directory: only the owner of the broker can open it
+    uint64_t tls_state;            // of its files, when they were read
+    int64_t tls_judged_ms;         // when its certificate was looked at last
     _Atomic uint64_t client_count; // with an accepted CONNECT
 };
 
@@ -37,6 +39,11 @@ void listener_name(const struct listener *listener, char *text, size_t size);
 int listener_watch(struct worker *worker); // all of them; 0 or -errno
 void listener_unwatch(struct worker *worker);
 void listener_rewatch(struct worker *worker); // after a pause, if there is room again
+
+// Makes room among those that have not sent CONNECT, after one more of `peer` (which is among them)
+// came: the oldest of this worker goes first.
+struct net_address;
+void listener_limit_pending(struct worker *worker, const struct net_address *peer);
 
 // What the loop gives back for a listener, told apart from a connection.
 void *listener_owner(struct listener *listener);

@@ -39,6 +39,9 @@ enum log_level { LOG_ERROR, LOG_WARNING, LOG_INFO, LOG_DEBUG };
     X(SUPPRESSED, LOG_WARNING, 100, "log lines left out")
 // clang-format on
 
+    X(TLS, LOG_WARNING, 20, "TLS")                                                                \
+    X(RELOADED, LOG_INFO, 100, "configuration read again")                                        \
+    X(RELOAD_REFUSED, LOG_ERROR, 100, "configuration not read again, nothing has changed")        \
 enum log_event {
 #define LOG_EVENT_NAME(name, level, rate, text) LOG_##name,
     LOG_EVENTS(LOG_EVENT_NAME)

@@ -101,8 +101,10 @@ static const struct option_row rows[] = {
         HELP("only this version of IP")},
     {"protocol", CHOICE("any|mqtt|websockets|http_api", PROTOCOL_ANY), LISTENER(protocol),
         IN_A_FILE(PROTOCOL_MQTT), HELP("what is spoken; any: told apart by the first bytes")},
-    {"tls", CHOICE("none|also|only", LISTENER_TLS_NONE), LISTENER(tls), FLAGS(OURS),
-        HELP("TLS around it; default: only, with certfile or psk_hint")},
+    {"tls", CHOICE("none|also|only", LISTENER_TLS_ALSO), LISTENER(tls), FLAGS(OURS),
+        IN_A_FILE(LISTENER_TLS_NONE),
+        HELP("TLS around it: not, by the first bytes, or nothing else; in a file: only, with"
+             " certfile or psk_hint")},
     {"accept_protocol_versions", .kind = OPTION_VERSIONS, LISTENER(versions), .standard = 0x38,
         FLAGS(BELOW), HELP("versions of MQTT: 3 is 3.1, 4 is 3.1.1, 5 is 5.0")},
     {"enable_proxy_protocol", NUMBER(0, 2, 0), LISTENER(proxy_protocol), FLAGS(BELOW),

@@ -11,14 +11,6 @@
 // Runs `change` while every worker stands still between two turns. It must not wait for anything.
 void server_at_standstill(struct server *server, void (*change)(void *context), void *context);
 
-// A file that is read again when it changes: certificates, our own users.
-struct file_watch {
-    struct file_watch *next;
-    // Looks whether it has changed, and if so takes the new contents on (server_at_standstill), or
-    // says in the log why not and keeps the old.
-    void (*look)(struct file_watch *watch, struct server *server);
-};
-
 void server_add_watch(struct server *server, struct file_watch *watch); // stays the caller's
 void server_look_at_files(struct server *server);                       // a few times a second
 

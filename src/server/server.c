@@ -7,6 +7,7 @@
 #include "os/random.h"
 #include "os/thread.h"
 #include "server/listener.h"
+#include "server/listener_tls.h"
 #include "server/worker.h"
 #include "server/writer.h"
 
@@ -19,6 +20,13 @@
 uint32_t server_home_of(const struct server *server, struct bytes client_id)
 {
     return (uint32_t)(hash_bytes(server->hash_key, 1, client_id) % server->worker_count);
+}
+
+_Atomic uint32_t *server_pending_of(struct server *server, const struct net_address *peer)
+{
+    struct bytes host = bytes_make(peer->octets, sizeof(peer->octets));
+    return &server->pending_of[hash_bytes(server->hash_key, peer->family, host) %
+                               SERVER_PENDING_PLACES];
 }
 
 uint64_t server_count(const struct server *server, enum counter counter)
@@ -65,7 +73,9 @@ int server_new(const struct options *options, struct server **ret_server, char *
     struct server *server = memory_new(sizeof(*server));
     server->options = *options;
     fill(server);
-    int result = listeners_open(server, error);
+    int result = server_read_proxies(options, &server->trusted_proxies, error);
+    if (result == 0)
+        result = listeners_open(server, error);
     for (uint32_t i = 0; result == 0 && i < server->worker_count; i++) {
         result = worker_new(server, i, &server->workers[i]);
         if (result < 0)
@@ -102,6 +112,8 @@ void server_free(struct server *server)
     index_free(server->index);
     ASSERT(budget_used(&server->budget) == 0);
     standstill_done(&server->standstill);
+    if (result == 0)
+        result = listeners_start_tls(server, error);
     log_done(&server->log);
     memory_free(server->workers);
     memory_free(server);
@@ -121,6 +133,7 @@ int server_start(struct server *server, char *error)
             (void)snprintf(error, SERVER_ERROR_MAX, "cannot start a thread: %s", strerror(-result));
             return result;
         }
+    listeners_stop_tls(server);
     }
     for (uint32_t i = 0; i < server->worker_count; i++) {
         struct worker *worker = server->workers[i];
@@ -141,6 +154,7 @@ void server_stop(struct server *server)
         if (server->workers[i]->thread != NULL)
             worker_stop(server->workers[i]);
     for (uint32_t i = 0; i < server->worker_count; i++)
+    listeners_watch_tls(server);
         if (server->workers[i]->thread != NULL)
             thread_join(server->workers[i]->thread);
     if (server->writer == NULL)

@@ -16,11 +16,13 @@
 #include "server/listener_options.h"
 #include "server/log.h"
 #include "server/options.h"
+#include "transport/certificate.h"
 
 #define SERVER_ERROR_MAX 640
+#define SERVER_PENDING_PLACES 4096u
 
-struct file_watch;
 struct http_handler;
+struct ticket_keys;
 struct listener;
 struct worker;
 struct writer_thread;
@@ -32,6 +34,14 @@ struct chore {
     int64_t interval_ms;
     int64_t due_ms;
     void (*run)(struct chore *chore, struct worker *worker, int64_t now_ms);
+};
+
+// A file that is read again when it changes: certificates, our own users. See server/reload.h.
+struct file_watch {
+    struct file_watch *next;
+    // Looks whether it has changed, and if so takes the new contents on (server_at_standstill), or
+    // says in the log why not and keeps the old.
+    void (*look)(struct file_watch *watch, struct server *server);
 };
 
 struct server {
@@ -50,10 +60,13 @@ struct server {
     struct listener *listeners;
     struct listener_options bare_listener; // without a configuration
     uint32_t listener_count_ever;
-    struct writer_thread *writer; // NULL without persistence
+    struct writer_thread *writer;    // NULL without persistence
     const struct http_handler *http; // NULL: nothing but WebSocket
     struct net_networks trusted_proxies;
     struct chore *chores;
+    struct ticket_keys *ticket_keys;                // NULL: nobody speaks TLS
+    char fingerprint[CERTIFICATE_FINGERPRINT_SIZE]; // of our own certificate; "" none is used
+    struct file_watch tls_watch;
     struct file_watch *watches;
     struct standstill standstill;
     int64_t started_ms;
@@ -61,6 +74,10 @@ struct server {
     _Atomic uint64_t connection_count; // accepted sockets now open
     _Atomic uint64_t client_count;     // with an accepted CONNECT
     _Atomic uint64_t session_count;
+    // Connections without an accepted CONNECT: all, and by a hash of the address. Addresses that
+    // fall together share their limit.
+    _Atomic uint64_t pending_count;
+    _Atomic uint32_t pending_of[SERVER_PENDING_PLACES];
     _Atomic bool memory_short;    // beyond 70 % of the budget
     _Atomic int64_t slow_shed_ms; // when a slow client was last closed to make room
     uint64_t descriptor_count_max;
@@ -77,6 +94,9 @@ int server_start(struct server *server, char *error); // starts the workers' thr
 void server_stop(struct server *server); // says goodbye to all clients, waits for the workers
 
 uint64_t server_count(const struct server *server, enum counter counter); // over all workers
+int server_read_proxies(const struct options *options, struct net_networks *ret_networks,
+                        char *error); // trusted_proxies; 0 or -EINVAL
+_Atomic uint32_t *server_pending_of(struct server *server, const struct net_address *peer);
 uint32_t server_home_of(const struct server *server, struct bytes client_id);
 
 #endif

@@ -452,6 +452,7 @@ bool worker_turn(struct worker *worker)
     worker->now_ms = clock_monotonic_ms();
     atomic_store_explicit(&worker->turned_ms, worker->now_ms, memory_order_relaxed);
 
+    worker->handshake_steps = 0;
     drain_inbox(worker);
     handle_events(worker, events, count);
     read_again(worker);

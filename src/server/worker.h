@@ -51,8 +51,9 @@ struct worker {
     struct connection *again;  // to be read from whatever the loop says, linked by next_again
     struct connection *closed; // freed at the end of the turn, linked by next_dirty
     struct chunk_pool chunks;
-    struct arena scratch;   // given back at the end of the turn
-    uint32_t blocked_count; // connections that wait for their socket to take more
+    struct arena scratch;     // given back at the end of the turn
+    uint32_t blocked_count;   // connections that wait for their socket to take more
+    uint32_t handshake_steps; // of TLS, in this turn
     struct encoded encoded;
     uint8_t *input; // WORKER_INPUT_SIZE bytes that every read of this worker goes through
     int64_t now_ms; // of this turn
