@@ -25,6 +25,34 @@ static bool try_grow(struct topic_claims *claims)
     return true;
 }
 
+static const struct {
+    const char *name;
+    char letter; // behind a '%' in an access rule
+} placeholders[] = {{"${clientid}", 'c'}, {"${username}", 'u'}};
+
+// The letter of the placeholder that a text begins with, and its size; 0: it is none.
+static char placeholder_at(struct bytes text, size_t *ret_size)
+{
+    for (size_t i = 0; i < sizeof(placeholders) / sizeof(placeholders[0]); i++) {
+        size_t size = strlen(placeholders[i].name);
+        if (text.size < size || memcmp(text.data, placeholders[i].name, size) != 0)
+            continue;
+        *ret_size = size;
+        return placeholders[i].letter;
+    }
+    return 0;
+}
+
+static bool names_something_unknown(struct bytes text)
+{
+    size_t size;
+    for (size_t i = 0; i + 1 < text.size; i++)
+        if (text.data[i] == '$' && text.data[i + 1] == '{' &&
+            placeholder_at(bytes_from(text, i), &size) == 0)
+            return true;
+    return false;
+}
+
 static bool add(struct topic_claims *claims, const json_t *filter, uint8_t access, bool is_deny,
                 const char **ret_why)
 {
@@ -33,6 +61,11 @@ static bool add(struct topic_claims *claims, const json_t *filter, uint8_t acces
     struct bytes text = bytes_make(json_string_value(filter), json_string_length(filter));
     if (!topic_filter_valid(text))
         return refuse(ret_why, "a topic of its topic claims is no topic filter");
+    if (names_something_unknown(text))
+        return refuse(ret_why, "a topic of its topic claims has another placeholder than "
+                               "${clientid} and ${username}");
+    if (is_deny && access != (TOPIC_CLAIM_READ | TOPIC_CLAIM_WRITE))
+        return refuse(ret_why, "a topic claim that denies must be for action all");
     if (claims->count == TOPIC_CLAIMS_MAX)
         return refuse(ret_why, "it has more than 1000 topic claims");
     if (!try_grow(claims))
@@ -131,6 +164,69 @@ bool topic_claims_read(const json_t *object, struct topic_claims *claims, const 
     return (write == NULL || add_all(claims, write, TOPIC_CLAIM_WRITE, ret_why)) &&
            (read == NULL || add_all(claims, read, TOPIC_CLAIM_READ, ret_why)) &&
            (acl == NULL || add_acl(claims, acl, ret_why));
+}
+
+static bool has_placeholder(struct bytes text)
+{
+    size_t size;
+    for (size_t i = 0; i < text.size; i++)
+        if (placeholder_at(bytes_from(text, i), &size) != 0)
+            return true;
+    return acl_names_client(text) || acl_names_user(text);
+}
+
+// As an access rule writes it; never longer.
+static struct bytes with_letters(struct bytes text, uint8_t *memory)
+{
+    size_t written = 0, size;
+    while (text.size > 0) {
+        char letter = placeholder_at(text, &size);
+        if (letter == 0) {
+            memory[written++] = text.data[0];
+            text = bytes_from(text, 1);
+            continue;
+        }
+        memory[written++] = '%';
+        memory[written++] = (uint8_t)letter;
+        text = bytes_from(text, size);
+    }
+    return bytes_make(memory, written);
+}
+
+static bool try_add_rule(struct acl *acl, const struct topic_claim *claim, bool is_pattern,
+                         struct bytes user)
+{
+    uint8_t *memory = memory_try_new(claim->filter.size);
+    if (memory == NULL)
+        return false;
+    struct acl_rule_source source = {
+        .is_pattern = is_pattern,
+        .has_user = true,
+        .user = user,
+        .filter = with_letters(claim->filter, memory),
+        .access = claim->is_deny ? ACL_DENY : claim->access,
+    };
+    bool added = acl_try_add(acl, &source);
+    memory_free(memory);
+    return added;
+}
+
+struct acl *topic_claims_try_acl(const struct topic_claims *claims, struct bytes user,
+                                 const char **ret_why)
+{
+    struct acl *acl = acl_try_new("its topic claims");
+    bool is_pattern = false;
+    // All of them, or a pattern that denies would come after a rule of its own that allows.
+    for (size_t i = 0; i < claims->count; i++)
+        is_pattern = is_pattern || has_placeholder(claims->list[i].filter);
+    bool added = acl != NULL;
+    for (size_t i = 0; added && i < claims->count; i++)
+        added = try_add_rule(acl, &claims->list[i], is_pattern, user);
+    if (added)
+        return acl;
+    acl_unref(acl);
+    *ret_why = "no memory for its topic claims";
+    return NULL;
 }
 
 void topic_claims_done(struct topic_claims *claims)

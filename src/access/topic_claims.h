@@ -4,14 +4,14 @@
 //   "acl": {"pub": [...], "sub": [...], "all": [...]}     the same in one object, as EMQX
 //   "acl": [{"permission": "allow", "action": "publish", "topic": "a/#"}, ...]
 // Permission is allow or deny, action publish, subscribe or all. Whoever says any of it says all:
-// what is not allowed there is denied, and deny goes before allow. "%c" or "${clientid}" stands for
-// the client id, "%u" or "${username}" for the user name. What is not understood is an error, never
-// a rule left out: half of what somebody meant may be more than they meant.
-// The text is bounded by who reads it; it was signed by, or comes from, somebody trusted.
+// what is not allowed there is denied, and deny, which is of action all, goes before allow. "%c" or
+// "${clientid}" stands for the client id, "%u" or "${username}" for the user name. What is not
+// understood is an error, never a rule left out: half of what somebody meant may be more than they
+// meant. The text is bounded by who reads it; it was signed by, or comes from, somebody trusted.
 #ifndef BUD_ACCESS_TOPIC_CLAIMS_H
 #define BUD_ACCESS_TOPIC_CLAIMS_H
 
-#include "proto/bytes.h"
+#include "access/acl.h"
 
 #include <jansson.h>
 
@@ -34,6 +34,10 @@ struct topic_claims {
 // Reads them from an object. False with a reason: they are wrong, or no memory. `claims` is all
 // zero before, and to be freed in either case; it points into `object`.
 bool topic_claims_read(const json_t *object, struct topic_claims *claims, const char **ret_why);
+
+// The rules that they are, for one user. NULL with a reason: no memory.
+struct acl *topic_claims_try_acl(const struct topic_claims *claims, struct bytes user,
+                                 const char **ret_why);
 void topic_claims_done(struct topic_claims *claims);
 
 #endif
