@@ -10,7 +10,6 @@
 
 #include <errno.h>
 #include <openssl/err.h>
-#include <pthread.h>
 #include <string.h>
 
 enum {
@@ -315,8 +314,8 @@ static const struct stream_class tls_class = {
 
 static SSL *make_ssl(struct tls_stream *self)
 {
-    static pthread_once_t once = PTHREAD_ONCE_INIT;
-    (void)pthread_once(&once, make_bio_method);
+    static CRYPTO_ONCE once = CRYPTO_ONCE_STATIC_INIT;
+    (void)CRYPTO_THREAD_run_once(&once, make_bio_method);
     BIO *bio = bio_method == NULL ? NULL : BIO_new(bio_method);
     SSL *ssl = bio == NULL ? NULL : SSL_new(self->context->ssl);
     if (ssl == NULL) {
