@@ -17,6 +17,9 @@ enum log_level { LOG_ERROR, LOG_WARNING, LOG_INFO, LOG_DEBUG };
 #define LOG_EVENTS(X)                                                                             \
     X(LISTENING, LOG_INFO, 100, "listening on")                                                   \
     X(STARTED, LOG_INFO, 100, "started")                                                          \
+    X(CONFINED, LOG_DEBUG, 100, "confined")                                                       \
+    X(STAYS_ROOT, LOG_WARNING, 1,                                                                 \
+      "runs as root, because of --user root: whoever breaks in is root, too")                     \
     X(STOPPING, LOG_INFO, 100, "stopping")                                                        \
     X(STOPPED, LOG_INFO, 100, "stopped")                                                          \
     X(CONNECTED, LOG_INFO, 1000, "client connected")                                              \
@@ -36,12 +39,12 @@ enum log_level { LOG_ERROR, LOG_WARNING, LOG_INFO, LOG_DEBUG };
     X(MEMORY_SHORT, LOG_WARNING, 1,                                                               \
       "memory is short, new connections are refused and publishers slowed down")                  \
     X(MEMORY_SHED, LOG_WARNING, 20, "memory is short, closing a client to make room")             \
-    X(SUPPRESSED, LOG_WARNING, 100, "log lines left out")
-// clang-format on
-
     X(TLS, LOG_WARNING, 20, "TLS")                                                                \
     X(RELOADED, LOG_INFO, 100, "configuration read again")                                        \
     X(RELOAD_REFUSED, LOG_ERROR, 100, "configuration not read again, nothing has changed")        \
+    X(SUPPRESSED, LOG_WARNING, 100, "log lines left out")
+// clang-format on
+
 enum log_event {
 #define LOG_EVENT_NAME(name, level, rate, text) LOG_##name,
     LOG_EVENTS(LOG_EVENT_NAME)

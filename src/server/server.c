@@ -68,6 +68,32 @@ static void fill(struct server *server)
     server->workers = memory_new(server->worker_count * sizeof(struct worker *));
 }
 
+// Each line of trusted_proxies may name several.
+int server_read_proxies(const struct options *options, struct net_networks *ret_networks,
+                        char *error)
+{
+    struct net_networks some;
+    const char *bad;
+    *ret_networks = (struct net_networks){0};
+    for (uint32_t i = 0; i < options->trusted_proxies.count; i++) {
+        int result = net_networks_parse(options->trusted_proxies.texts[i], &some, &bad);
+        if (result == 0 && ret_networks->count + some.count > NET_NETWORKS_MAX) {
+            bad = "more than 64 networks";
+            result = -EINVAL;
+        }
+        if (result < 0) {
+            (void)snprintf(error, SERVER_ERROR_MAX,
+                           "trusted_proxies: '%.80s' is no address or network such as 10.0.0.0/8",
+                           bad);
+            return result;
+        }
+        memcpy(&ret_networks->networks[ret_networks->count], some.networks,
+               some.count * sizeof(some.networks[0]));
+        ret_networks->count += some.count;
+    }
+    return 0;
+}
+
 int server_new(const struct options *options, struct server **ret_server, char *error)
 {
     struct server *server = memory_new(sizeof(*server));
@@ -86,6 +112,8 @@ int server_new(const struct options *options, struct server **ret_server, char *
     // there.
     if (result == 0 && server->options.persistence != 0)
         result = writer_new(server, &server->writer, error);
+    if (result == 0)
+        result = listeners_start_tls(server, error);
     for (uint32_t i = 0; result == 0 && i < server->worker_count; i++) {
         result = listener_watch(server->workers[i]);
         if (result < 0)
@@ -105,6 +133,7 @@ void server_free(struct server *server)
     for (uint32_t i = 0; i < server->worker_count; i++)
         if (server->workers[i] != NULL)
             worker_free(server->workers[i]);
+    listeners_stop_tls(server);
     listeners_free(server);
     writer_free(server->writer);
     retained_free(server->retained);
@@ -112,8 +141,6 @@ void server_free(struct server *server)
     index_free(server->index);
     ASSERT(budget_used(&server->budget) == 0);
     standstill_done(&server->standstill);
-    if (result == 0)
-        result = listeners_start_tls(server, error);
     log_done(&server->log);
     memory_free(server->workers);
     memory_free(server);
@@ -127,13 +154,13 @@ void server_add_chore(struct server *server, struct chore *chore)
 
 int server_start(struct server *server, char *error)
 {
+    listeners_watch_tls(server);
     if (server->writer != NULL) {
         int result = writer_start(server->writer);
         if (result < 0) {
             (void)snprintf(error, SERVER_ERROR_MAX, "cannot start a thread: %s", strerror(-result));
             return result;
         }
-    listeners_stop_tls(server);
     }
     for (uint32_t i = 0; i < server->worker_count; i++) {
         struct worker *worker = server->workers[i];
@@ -154,7 +181,6 @@ void server_stop(struct server *server)
         if (server->workers[i]->thread != NULL)
             worker_stop(server->workers[i]);
     for (uint32_t i = 0; i < server->worker_count; i++)
-    listeners_watch_tls(server);
         if (server->workers[i]->thread != NULL)
             thread_join(server->workers[i]->thread);
     if (server->writer == NULL)

@@ -24,6 +24,7 @@
 struct http_handler;
 struct ticket_keys;
 struct listener;
+struct server;
 struct worker;
 struct writer_thread;
 
