@@ -8,6 +8,7 @@
 #include "proto/topic.h"
 #include "proto/utf8.h"
 #include "server/connection_log.h"
+#include "server/listener.h"
 #include "server/worker.h"
 
 #include <string.h>
@@ -268,13 +269,28 @@ static bool welcome(struct connection *connection, const struct packet_connect *
     return connection_send_connack(connection, &connack);
 }
 
+// Is a user name more than a word? Where nobody knows users any name is as good as none.
+static bool knows_users(const struct connection *connection)
+{
+    const struct listener *listener = connection->listener;
+    return listener != NULL && listener->options->password_file[0] != 0;
+}
+
+static bool is_own(const struct connection *connection, const struct session *session,
+                   const struct principal *principal)
+{
+    return session != NULL && (!knows_users(connection) ||
+                               principal_is_of(session->principal, principal_user(principal)));
+}
+
 // A session belongs to the user who made it, and nobody else resumes it, takes it over or ends it;
 // unless that user was removed. One that was made anonymously gives way to a named user, who begins
 // anew: so a house that adds passwords later goes on.
-static bool is_somebody_elses(const struct session *session, const struct principal *principal)
+static bool is_somebody_elses(const struct connection *connection, const struct session *session,
+                              const struct principal *principal)
 {
     return session != NULL && !session->only_for_will && session->principal->has_user &&
-           !principal_is_of(session->principal, principal_user(principal)) &&
+           !is_own(connection, session, principal) &&
            router_is_known(session->router, session->principal);
 }
 
@@ -294,8 +310,7 @@ static struct session *take_over(struct connection *connection,
         session = worker_find_session(worker, client_id);
     }
     connection->replaced_stored = session != NULL && (session->stored || session->will_stored);
-    bool is_its_own =
-        session != NULL && principal_is_of(session->principal, principal_user(principal));
+    bool is_its_own = is_own(connection, session, principal);
     if (session != NULL && session->only_for_will && is_its_own) {
         will_forget(session); // it is back in time
         worker_end_session(worker, session);
@@ -346,7 +361,7 @@ static struct session *find_or_make(struct connection *connection,
     const char *why = "a session with this client identifier belongs to another user: give each "
                       "client its own, or let that user end it";
     enum bud_reason reason = BUD_CLIENT_IDENTIFIER_NOT_VALID;
-    if (is_somebody_elses(session, principal))
+    if (is_somebody_elses(connection, session, principal))
         counter_add(&worker->counters, COUNTER_REFUSED_CLIENT_ID, 1);
     else
         reason = check_room(connection, session, &why);
