@@ -93,6 +93,14 @@ struct acl *acl_try_new(const char *name)
     return acl;
 }
 
+struct acl *acl_try_new_of_one(const char *name)
+{
+    struct acl *acl = acl_try_new(name);
+    if (acl != NULL)
+        acl->is_of_one = true;
+    return acl;
+}
+
 struct acl *acl_ref(struct acl *acl)
 {
     if (acl != NULL)
@@ -160,7 +168,7 @@ static void append(struct acl_section *section, struct acl_beginning *beginning,
                    struct acl_rule *rule)
 {
     rule->order = section->count++;
-    section->denials += rule->access == ACL_DENY;
+    section->denials += rule->is_deny;
     *(section->last == NULL ? &section->first : &section->last->following) = rule;
     section->last = rule;
     *(beginning->last == NULL ? &beginning->first : &beginning->last->next) = rule;
@@ -200,6 +208,7 @@ bool acl_try_add(struct acl *acl, const struct acl_rule_source *source)
     rule->filter = bytes_make(rule->text, source->filter.size);
     rule->line = source->line;
     rule->access = source->access;
+    rule->is_deny = source->is_deny;
     rule->is_pattern = source->is_pattern;
     struct acl_beginning *beginning = try_make_beginning(acl, section, rule);
     if (beginning == NULL) {
@@ -233,14 +242,10 @@ static bool is_earlier(const struct acl_rule *rule, const struct acl_rule *than)
 // kind is what is told.
 static void look_at(struct question *question, const struct acl_rule *rule)
 {
-    if (rule->access == ACL_DENY) {
-        if (is_earlier(rule, question->denial) &&
-            acl_filter_matches(filter_of(rule, question), question->topic))
-            question->denial = rule;
-    } else if ((rule->access & question->access) != 0 && is_earlier(rule, question->grant) &&
-               acl_filter_matches(filter_of(rule, question), question->topic)) {
-        question->grant = rule;
-    }
+    const struct acl_rule **first = rule->is_deny ? &question->denial : &question->grant;
+    if ((rule->access & question->access) != 0 && is_earlier(rule, *first) &&
+        acl_filter_matches(filter_of(rule, question), question->topic))
+        *first = rule;
 }
 
 static void look_at_beginning(const struct acl *acl, const struct acl_section *section,
@@ -285,7 +290,8 @@ static void look_through(const struct acl *acl, const struct acl_section *sectio
 static const struct acl_section *section_of(const struct acl *acl,
                                             const struct acl_subject *subject)
 {
-    return subject->has_user ? map_find(&acl->sections, subject->user) : acl->anonymous;
+    return subject->has_user && !acl->is_of_one ? map_find(&acl->sections, subject->user)
+                                                : acl->anonymous;
 }
 
 static bool has_wildcard(struct bytes name)
@@ -303,7 +309,7 @@ static bool say(struct acl_reason *ret_why, enum acl_cause cause, const struct a
 {
     if (ret_why != NULL)
         *ret_why = (struct acl_reason){cause, rule};
-    return rule != NULL && rule->access != ACL_DENY;
+    return rule != NULL && !rule->is_deny;
 }
 
 static bool say_nothing_gives_it(const struct acl *acl, const struct acl_section *own,
@@ -346,11 +352,13 @@ static void look_for_overlap(const struct acl *acl, const struct acl_section *se
     (void)acl;
     for (const struct acl_rule *rule = section->first; rule != NULL; rule = rule->following) {
         struct acl_filter filter = filter_of(rule, question);
-        if (rule->access == ACL_DENY && acl_filter_covers(filter, question->topic)) {
+        if ((rule->access & ACL_READ) == 0)
+            continue;
+        if (rule->is_deny && acl_filter_covers(filter, question->topic)) {
             question->denial = rule; // nothing that follows can help
             return;
         }
-        if (question->grant == NULL && (rule->access & ACL_READ) != 0 &&
+        if (!rule->is_deny && question->grant == NULL &&
             acl_filter_overlaps(filter, question->topic))
             question->grant = rule;
         if (question->grant != NULL && section->denials == 0)

@@ -14,7 +14,7 @@
 
 #include <stdatomic.h>
 
-enum acl_access { ACL_DENY = 0, ACL_READ = 1, ACL_WRITE = 2, ACL_READ_WRITE = 3 };
+enum acl_access { ACL_READ = 1, ACL_WRITE = 2, ACL_READ_WRITE = 3 };
 
 struct acl_rule {
     struct acl_rule *next;      // with the same beginning, in the order of the file
@@ -23,6 +23,7 @@ struct acl_rule {
     uint32_t order; // in the section
     uint32_t line;  // 0: it is from no file
     uint8_t access;
+    bool is_deny;
     bool is_pattern;
     uint8_t text[];
 };
@@ -44,6 +45,7 @@ struct acl {
     char *name;          // the file's path, for people
     struct map sections; // struct acl_section, by user
     struct acl_section *anonymous, *patterns;
+    bool is_of_one;
 };
 
 enum acl_cause {
@@ -63,14 +65,18 @@ struct acl *acl_try_new(const char *name);
 struct acl *acl_ref(struct acl *acl); // NULL is fine
 void acl_unref(struct acl *acl);      // likewise
 
+// The rules that somebody brings along, in a token: those without a user are for whoever asks.
+struct acl *acl_try_new_of_one(const char *name);
+
 // Adds a rule, as long as nobody else has the object. Texts are copied. False without memory.
 struct acl_rule_source {
-    bool is_pattern; // for everybody; `user` means nothing then
+    bool is_pattern; // for everybody, with %c and %u; `user` means nothing then
     bool has_user;   // false: for anonymous clients
     struct bytes user;
     struct bytes filter; // a valid topic filter
-    uint8_t access;      // enum acl_access
-    uint32_t line;
+    uint8_t access;      // what it gives or denies
+    bool is_deny;
+    uint32_t line; // 0: none
 };
 bool acl_try_add(struct acl *acl, const struct acl_rule_source *source);
 

@@ -106,24 +106,17 @@ static struct bytes next_word(struct bytes *rest)
     return word;
 }
 
-static bool parse_access(struct bytes word, uint8_t *ret_access)
+static bool parse_access(struct bytes word, struct acl_rule_source *rule)
 {
-    static const struct {
-        struct bytes word;
-        uint8_t access;
-    } words[] = {
-        {{(const uint8_t *)"read", 4}, ACL_READ},
-        {{(const uint8_t *)"write", 5}, ACL_WRITE},
-        {{(const uint8_t *)"readwrite", 9}, ACL_READ_WRITE},
-        {{(const uint8_t *)"deny", 4}, ACL_DENY},
-    };
-    for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++) {
-        if (bytes_equal(word, words[i].word)) {
-            *ret_access = words[i].access;
-            return true;
-        }
-    }
-    return false;
+    rule->access = ACL_READ_WRITE;
+    rule->is_deny = bytes_equal(word, BYTES_OF("deny"));
+    if (bytes_equal(word, BYTES_OF("read")))
+        rule->access = ACL_READ;
+    else if (bytes_equal(word, BYTES_OF("write")))
+        rule->access = ACL_WRITE;
+    else
+        return rule->is_deny || bytes_equal(word, BYTES_OF("readwrite"));
+    return true;
 }
 
 // A level that is more than the name alone: what a client calls itself then decides where it ends.
@@ -169,7 +162,7 @@ static void parse_rule(struct reading *reading, struct bytes rest, bool is_patte
     rule.filter = rest.size > 0 ? rest : word;
     if (word.size == 0)
         tell(reading, true, "the topic is missing");
-    else if (rest.size > 0 && !parse_access(word, &rule.access))
+    else if (rest.size > 0 && !parse_access(word, &rule))
         tell(reading, true,
              "'%s' is none of read, write, readwrite, deny (a topic with a space needs one of "
              "them before it)",

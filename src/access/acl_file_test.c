@@ -94,7 +94,7 @@ static void every_wrong_line_is_named(void **state)
                                "begins with '#' in the first column); also wrong: lines 4, 5");
     char many[400] = "";
     for (int i = 0; i < 60; i++)
-        strcat(many, "x\033\n");
+        memcpy(many + 3 * (size_t)i, "x\033\n", 4);
     assert_null(parse(text(many)));
     assert_true(strstr(error, "'x?'") != NULL);
     assert_true(strstr(error, ", 9 and more") != NULL);
@@ -104,10 +104,10 @@ static void long_names_and_lines(void **state)
 {
     (void)state;
     static char file[200000];
-    size_t size = (size_t)sprintf(file, "user ");
+    size_t size = (size_t)snprintf(file, sizeof(file), "user ");
     memset(file + size, 'u', 65535);
     size += 65535;
-    size += (size_t)sprintf(file + size, "\ntopic read ");
+    size += (size_t)snprintf(file + size, sizeof(file) - size, "\ntopic read ");
     memset(file + size, 't', 65535);
     size += 65535;
     struct acl *acl = parse(bytes_make(file, size));

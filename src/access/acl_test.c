@@ -195,6 +195,22 @@ static void a_filter_is_refused_when_nothing_of_it_may_be_read(void **state)
     acl_unref(acl);
 }
 
+static void rules_of_one_are_for_whoever_brings_them(void **state)
+{
+    (void)state;
+    struct acl *acl = acl_try_new_of_one("token");
+    struct acl_rule_source all = {.filter = text("home/#"), .access = ACL_READ_WRITE};
+    struct acl_rule_source not = {.filter = text("home/a"), .access = ACL_WRITE, .is_deny = true};
+    struct acl_rule_source own = {.is_pattern = true, .filter = text("dev/%c"), .access = ACL_READ};
+    assert_true(acl_try_add(acl, &all) && acl_try_add(acl, &not ) && acl_try_add(acl, &own));
+    assert_true(may(acl, "kari", ACL_READ, "home/a")); // one way alone is denied
+    assert_false(may(acl, "kari", ACL_WRITE, "home/a"));
+    assert_true(may(acl, NULL, ACL_WRITE, "home/b"));
+    assert_true(may(acl, "ola", ACL_READ, "dev/tv"));
+    assert_false(may(acl, "ola", ACL_READ, "dev/x"));
+    acl_unref(acl);
+}
+
 // ---- many rules, against the plainest way to ask ----
 
 struct plain_rule {
@@ -210,7 +226,7 @@ static bool plainly_may(const struct plain_rule *rules, uint32_t count, uint8_t 
         struct bytes filter = text(rules[i].filter);
         if ((filter.data[0] == '$') != (topic.data[0] == '$') || !topic_matches(filter, topic))
             continue;
-        if (rules[i].access == ACL_DENY)
+        if (rules[i].access == 0)
             return false;
         granted = granted || (rules[i].access & access) != 0;
     }
@@ -235,7 +251,9 @@ static void many_rules_say_what_a_list_of_them_says(void **state)
             struct acl_rule_source source = {.has_user = true,
                                              .user = text("kari"),
                                              .filter = text(rules[i].filter),
-                                             .access = rules[i].access};
+                                             .is_deny = rules[i].access == 0,
+                                             .access = rules[i].access == 0 ? ACL_READ_WRITE
+                                                                            : rules[i].access};
             assert_true(acl_try_add(acl, &source));
         }
         for (uint32_t t = 0; t < topics.count; t++)
@@ -301,6 +319,7 @@ int main(void)
         cmocka_unit_test(a_wildcard_in_a_name_shuts_out_patterns),
         cmocka_unit_test(it_says_which_rule_decided),
         cmocka_unit_test(a_filter_is_refused_when_nothing_of_it_may_be_read),
+        cmocka_unit_test(rules_of_one_are_for_whoever_brings_them),
         cmocka_unit_test(many_rules_say_what_a_list_of_them_says),
         cmocka_unit_test(a_very_deep_topic_costs_no_more),
         cmocka_unit_test(without_memory_there_are_no_rules),

@@ -204,7 +204,8 @@ static bool try_add_rule(struct acl *acl, const struct topic_claim *claim, bool 
         .has_user = true,
         .user = user,
         .filter = with_letters(claim->filter, memory),
-        .access = claim->is_deny ? ACL_DENY : claim->access,
+        .access = claim->is_deny ? ACL_READ_WRITE : claim->access,
+        .is_deny = claim->is_deny,
     };
     bool added = acl_try_add(acl, &source);
     memory_free(memory);

@@ -7,6 +7,7 @@
 #include "os/random.h"
 #include "proto/topic.h"
 #include "proto/utf8.h"
+#include "server/access_rules.h"
 #include "server/connection_log.h"
 #include "server/listener.h"
 #include "server/worker.h"
@@ -381,11 +382,22 @@ static struct session *find_or_make(struct connection *connection,
     return NULL;
 }
 
+static uint32_t domain_of(const struct connection *connection)
+{
+    if (connection->listener == NULL)
+        return PRINCIPAL_DOMAIN_COMMON;
+    return access_rules_domain(&connection->worker->server->options, connection->listener->options);
+}
+
 static void open_session(struct connection *connection, const struct packet_connect *connect,
                          struct bytes user, struct bytes auth_data)
 {
     struct worker *worker = connection->worker;
-    struct principal_source source = {.client_id = client_id_of(connection, connect), .user = user};
+    struct principal_source source = {
+        .client_id = client_id_of(connection, connect),
+        .user = user,
+        .domain = domain_of(connection),
+    };
     struct principal *principal = principal_try_new(&worker->server->budget, &source);
     if (principal == NULL) {
         refuse_without_memory(connection, connect);

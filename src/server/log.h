@@ -31,6 +31,7 @@ enum log_level { LOG_ERROR, LOG_WARNING, LOG_INFO, LOG_DEBUG };
     X(PUBLISH_REFUSED, LOG_WARNING, 20, "message refused")                                        \
     X(DROPPED, LOG_WARNING, 20, "message not delivered")                                          \
     X(WITHHELD, LOG_DEBUG, 20, "message withheld")                                                \
+    X(ACCESS_RULES, LOG_WARNING, 100, "access rules")                                             \
     X(STORE, LOG_WARNING, 100, "store")                                                           \
     X(LOADED, LOG_INFO, 100, "store opened")                                                      \
     X(SESSION_EXPIRED, LOG_INFO, 20, "session expired")                                           \

@@ -88,6 +88,10 @@ static const struct option_row rows[] = {
         HELP("how the client identifiers begin that are given out")},
     {"password_file", TEXT, SECURITY(password_file), HELP("users and their passwords")},
     {"acl_file", TEXT, SECURITY(acl_file), HELP("who may read and write which topics")},
+    {"acl_subscribe", CHOICE("refuse|mosquitto", ACL_SUBSCRIBE_REFUSE), GLOBAL(acl_subscribe),
+        FLAGS(OURS),
+        HELP("a subscription to what may not be read: refuse it, or as Mosquitto grant it and send"
+             " nothing")},
     {"psk_file", TEXT, SECURITY(psk_file), HELP("identities and keys for TLS with psk_hint")},
     {"clientid_prefixes", TEXT, GLOBAL(client_id_prefix), FLAGS(OLD),
         HELP("only client identifiers that begin so may connect")},

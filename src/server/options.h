@@ -14,6 +14,7 @@
 
 enum anonymous_rule { ANONYMOUS_PRIVATE, ANONYMOUS_TRUE, ANONYMOUS_FALSE };
 enum durability { DURABILITY_AUTO, DURABILITY_COMMIT, DURABILITY_BATCH, DURABILITY_RELAXED };
+enum acl_subscribe { ACL_SUBSCRIBE_REFUSE, ACL_SUBSCRIBE_MOSQUITTO };
 enum log_format { LOG_TEXT, LOG_LOGFMT, LOG_JSON, LOG_MOSQUITTO };
 
 struct text_list {
@@ -52,6 +53,7 @@ struct options {
     bool upgrade_outgoing_qos;
     bool allow_duplicate_messages;
     bool check_retain_source;
+    uint64_t acl_subscribe; // enum acl_subscribe
     bool set_tcp_nodelay;
     bool autosave_on_changes;
     bool enable_control_api;

@@ -21,6 +21,7 @@
 #define SERVER_ERROR_MAX 640
 #define SERVER_PENDING_PLACES 4096u
 
+struct access_rules;
 struct http_handler;
 struct ticket_keys;
 struct listener;
@@ -51,6 +52,7 @@ struct server {
     struct log log;
     struct auth auth;
     struct access_port access;
+    struct access_rules *access_rules; // behind it
     struct hash_key hash_key;
     struct epoch epoch;
     struct index *index;

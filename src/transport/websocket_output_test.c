@@ -275,21 +275,6 @@ static void shut_goes_on_when_the_socket_takes_more(void **state)
     test_websocket_free(&server);
 }
 
-static void a_close_waits_for_the_end_of_a_frame(void **state)
-{
-    (void)state;
-    struct test_websocket server = test_websocket_new(false);
-    server.socket->room = 4;
-    assert_int_equal(write_one(&server, "abcd", 4), 2);
-    test_feed_frame(&server, FIN | CLOSE, "\x03\xe8", 2);
-    server.socket->room = SIZE_MAX;
-    assert_int_equal(stream_read(server.stream, (char[1]){0}, 1), 0);
-    assert_int_equal(write_one(&server, "cdef", 4), 2);
-    assert_output(&server, "\x82\4abcd\x88\2\x03\xe8", 10);
-    assert_int_equal(write_one(&server, "ef", 2), -EPIPE);
-    test_websocket_free(&server);
-}
-
 static void shut_within_a_frame_has_no_place_for_a_goodbye(void **state)
 {
     (void)state;
@@ -331,7 +316,6 @@ int main(void)
         cmocka_unit_test(shut_says_goodbye),
         cmocka_unit_test(shut_says_why),
         cmocka_unit_test(shut_goes_on_when_the_socket_takes_more),
-        cmocka_unit_test(a_close_waits_for_the_end_of_a_frame),
         cmocka_unit_test(shut_within_a_frame_has_no_place_for_a_goodbye),
         cmocka_unit_test(only_a_websocket_is_one),
     };
