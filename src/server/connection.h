@@ -181,6 +181,9 @@ void connection_on_auth(struct connection *connection, const struct packet_auth 
 // Notes what the client can take; it holds for the refusal of this CONNECT too [MQTT-3.2.2-19].
 void connection_note_limits(struct connection *connection, const struct packet_connect *connect);
 
+// The rules have changed: who may no longer be here is sent away.
+void connection_recheck(struct connection *connection);
+
 // Ends the network side of the session: the will, the session's own end, the log line.
 void connection_leave_session(struct connection *connection);
 

@@ -592,3 +592,10 @@ void connection_leave_session(struct connection *connection)
         session_keep(session); // since when it is away
     worker_session_offline(worker, session);
 }
+
+void connection_recheck(struct connection *connection)
+{
+    const struct listener *listener = connection->listener;
+    if (listener->fd < 0)
+        connection_end(connection, BUD_ADMINISTRATIVE_ACTION, "its listener was removed");
+}

@@ -67,16 +67,22 @@ static int open_socket(const struct listener_options *options)
                                  : net_listen_where(&where, BACKLOG);
 }
 
-static struct listener *add(struct server *server, const struct listener_options *options, int fd)
+void listener_add(struct server *server, struct listener *listener)
 {
     struct listener **last = &server->listeners;
-    struct listener *listener = memory_new(sizeof(*listener));
     while (*last != NULL)
         last = &(*last)->next;
     *last = listener;
-    listener->options = options;
+    listener->next = NULL;
     listener->number = ++server->listener_count_ever;
+}
+
+static struct listener *add(struct server *server, const struct listener_options *options, int fd)
+{
+    struct listener *listener = memory_new(sizeof(*listener));
+    listener->options = options;
     listener->fd = fd;
+    listener_add(server, listener);
     return listener;
 }
 
@@ -105,19 +111,26 @@ static int take_inherited(const struct listener_options *options, int *sockets, 
     return -1;
 }
 
-static int open_one(struct server *server, const struct listener_options *options, int inherited,
-                    char *error)
+int listener_open(const struct listener_options *options, char *error)
 {
     char where[320];
-    int fd = inherited >= 0 ? inherited : open_socket(options);
-    if (fd >= 0) {
-        add(server, options, fd);
-        return 0;
-    }
+    int fd = open_socket(options);
+    if (fd >= 0)
+        return fd;
     describe(options, where, sizeof(where));
     (void)snprintf(error, SERVER_ERROR_MAX, "cannot listen on %s: %s (%s)", where, strerror(-fd),
                    remedy_for(options, fd));
     return fd;
+}
+
+static int open_one(struct server *server, const struct listener_options *options, int inherited,
+                    char *error)
+{
+    int fd = inherited >= 0 ? inherited : listener_open(options, error);
+    if (fd < 0)
+        return fd;
+    add(server, options, fd);
+    return 0;
 }
 
 // The loopback address of IPv6 may be missing where there is no IPv6; then the other one will do.
@@ -158,11 +171,11 @@ int listeners_open(struct server *server, char *error)
     }
     for (int i = 0; i < inherited; i++)
         if (sockets[i] >= 0)
-            add(server, &wanted[0], sockets[i]);
+            add(server, &wanted[0], sockets[i])->is_given = true;
     return result;
 }
 
-static void close_listener(struct listener *listener)
+void listener_close(struct listener *listener)
 {
     if (listener->fd < 0)
         return;
@@ -177,7 +190,7 @@ void listeners_free(struct server *server)
     while (server->listeners != NULL) {
         struct listener *listener = server->listeners;
         server->listeners = listener->next;
-        close_listener(listener);
+        listener_close(listener);
         memory_free(listener);
     }
 }

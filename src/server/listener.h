@@ -22,6 +22,7 @@ struct listener {
     uint32_t number; // from 1, and never given again: whose rules hold for who comes in by it
     int fd;          // -1: closed
     struct tls_context *tls; // NULL: none
+    bool is_given;           // its socket is not from the configuration: no reload closes it
     bool is_owners; // the socket in the data directory: only the owner of the broker can open it
     uint64_t tls_state;            // of its files, when they were read
     int64_t tls_judged_ms;         // when its certificate was looked at last
@@ -32,6 +33,12 @@ struct listener {
 // sentence in `error` (SERVER_ERROR_MAX bytes).
 int listeners_open(struct server *server, char *error);
 void listeners_free(struct server *server);
+
+// For a reload: a socket for these options, or -errno with a sentence in `error`; a listener that
+// is made joins the others; the socket (and the file of a Unix socket) goes.
+int listener_open(const struct listener_options *options, char *error);
+void listener_add(struct server *server, struct listener *listener);
+void listener_close(struct listener *listener);
 
 // "127.0.0.1:1883", "[::]:8883", "/run/bud.sock"; at least NET_ADDRESS_TEXT_MAX + 108 bytes.
 void listener_name(const struct listener *listener, char *text, size_t size);

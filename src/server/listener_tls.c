@@ -147,6 +147,13 @@ static void judge_context(struct server *server, struct listener *listener)
     }
 }
 
+void listener_note_tls(struct server *server, struct listener *listener)
+{
+    listener->tls_state = state_of(server, listener->options);
+    if (listener->tls != NULL)
+        judge_context(server, listener);
+}
+
 // Without a certificate of one's own there is still TLS; that it cannot be made (a read-only disk)
 // must not keep a broker from starting that was not asked for it.
 static void ensure_own(struct server *server)
@@ -214,11 +221,9 @@ int listeners_start_tls(struct server *server, char *error)
         start_tickets(server);
     for (struct listener *listener = server->listeners; listener != NULL;
          listener = listener->next) {
-        listener->tls_state = state_of(server, listener->options);
         listener->tls = listener_tls_new(server, listener->options, error);
-        if (listener->tls != NULL)
-            judge_context(server, listener);
-        else if (error[0] != 0 && is_asked_for(listener->options))
+        listener_note_tls(server, listener);
+        if (listener->tls == NULL && error[0] != 0 && is_asked_for(listener->options))
             return -EINVAL;
     }
     return 0;

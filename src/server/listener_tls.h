@@ -13,6 +13,9 @@ struct listener;
 struct tls_context *listener_tls_new(struct server *server, const struct listener_options *options,
                                      char *error);
 
+// Its context is new: from now on changes of its files count, and what is odd is logged.
+void listener_note_tls(struct server *server, struct listener *listener);
+
 // For all listeners at start: 0, or -EINVAL with a sentence. What is odd is logged.
 int listeners_start_tls(struct server *server, char *error);
 void listeners_stop_tls(struct server *server);

@@ -3,6 +3,8 @@
 
 #include "server/option_value.h"
 
+#include <string.h>
+
 #define NO_LIMIT (UINT64_MAX / 2)
 
 static bool is_global(const struct option_row *row)
@@ -63,6 +65,26 @@ void options_fill_listener(const struct options *options, struct listener_option
     listener->qos_max = (uint8_t)options->qos_max;
     listener->topic_alias_max = (uint16_t)options->topic_alias_max;
     listener->topic_alias_broker_max = (uint16_t)options->topic_alias_max;
+}
+
+void options_take_on(struct options *options, const struct options *next)
+{
+    size_t count;
+    const struct option_row *rows = option_rows(&count);
+    for (size_t i = 0; i < count; i++) {
+        const struct option_row *row = &rows[i];
+        if (row->scope != SCOPE_GLOBAL || row->size == 0 || (row->flags & OPTION_RESTART) != 0)
+            continue;
+        memcpy((char *)options + row->offset, (const char *)next + row->offset, row->size);
+        if (row->kind == OPTION_LIST)
+            memcpy((char *)options + row->count_offset, (const char *)next + row->count_offset,
+                   sizeof(uint32_t));
+    }
+    options->listeners = next->listeners;
+    options->listener_count = next->listener_count;
+    options->allow_anonymous = next->allow_anonymous;
+    options->qos_max = next->qos_max;
+    options->topic_alias_max = next->topic_alias_max;
 }
 
 static uint64_t or_no_limit(uint64_t value)

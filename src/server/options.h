@@ -17,6 +17,8 @@ enum durability { DURABILITY_AUTO, DURABILITY_COMMIT, DURABILITY_BATCH, DURABILI
 enum acl_subscribe { ACL_SUBSCRIBE_REFUSE, ACL_SUBSCRIBE_MOSQUITTO };
 enum log_format { LOG_TEXT, LOG_LOGFMT, LOG_JSON, LOG_MOSQUITTO };
 
+struct server;
+
 struct text_list {
     const char *const *texts;
     uint32_t count;
@@ -98,6 +100,11 @@ struct options {
     uint64_t memory_limit;     // 0: a quarter of the machine's
     uint64_t descriptors_reserved;
     uint64_t sys_interval_s;
+    bool sandbox;
+    // Called once, when the ports are bound and before any file of the data directory is opened: to
+    // give up what was needed for the ports alone. 0, or -errno and a sentence in `error` (of
+    // SERVER_ERROR_MAX bytes). NULL: nothing is given up. No row of the table.
+    int (*on_bound)(struct server *server, char *error);
     // For tests, which set them in code; they are no rows of the table.
     const char *store_vfs;        // the SQLite VFS below the store's; NULL: the system's
     uint32_t store_log_pages_max; // 0: the store's own choice
@@ -113,6 +120,9 @@ void listener_options_set_defaults(struct listener_options *listener, bool from_
 
 // The listener of options that have none.
 void options_fill_listener(const struct options *options, struct listener_options *listener);
+
+// Takes on every global option that needs no restart, and the listeners.
+void options_take_on(struct options *options, const struct options *next);
 
 void options_fill_limits(const struct options *options, struct limits *ret_limits);
 

@@ -9,6 +9,7 @@
 #include "server/access_rules.h"
 #include "server/listener.h"
 #include "server/listener_tls.h"
+#include "server/reload.h"
 #include "server/worker.h"
 #include "server/writer.h"
 
@@ -127,6 +128,8 @@ int server_new(const struct options *options, struct server **ret_server, char *
         result = writer_new(server, &server->writer, error);
     if (result == 0)
         result = listeners_start_tls(server, error);
+    if (result == 0)
+        result = server_make_parts(server, error);
     for (uint32_t i = 0; result == 0 && i < server->worker_count; i++) {
         result = listener_watch(server->workers[i]);
         if (result < 0)
@@ -146,6 +149,7 @@ void server_free(struct server *server)
     for (uint32_t i = 0; i < server->worker_count; i++)
         if (server->workers[i] != NULL)
             worker_free(server->workers[i]);
+    server_free_parts(server);
     listeners_stop_tls(server);
     listeners_free(server);
     writer_free(server->writer);

@@ -372,7 +372,7 @@ static void run_chores(struct worker *worker)
 
 static int time_to_wait(const struct worker *worker)
 {
-    if (worker->dirty_first != NULL || worker->again != NULL)
+    if (worker->dirty_first != NULL || worker->again != NULL || worker->is_to_recheck)
         return 0;
     int64_t due_ms =
         worker->stop_by_ms != 0 ? worker->now_ms + STOP_STEP_MS : worker->checked_ms + 1000;
@@ -433,6 +433,19 @@ static void end_turn(struct worker *worker)
     }
 }
 
+// What was changed at the standstill may concern who is connected.
+static void recheck(struct worker *worker)
+{
+    struct connection *next;
+    worker->is_to_recheck = false;
+    for (struct connection *connection = worker->connections.first; connection != NULL;
+         connection = next) {
+        next = connection->next;
+        if (connection->state == CONNECTION_OPEN)
+            connection_recheck(connection);
+    }
+}
+
 // Between two turns, holding nothing. Listeners may come and go meanwhile.
 static void stand_still(struct worker *worker)
 {
@@ -440,6 +453,7 @@ static void stand_still(struct worker *worker)
     listener_unwatch(worker);
     standstill_stand(&worker->server->standstill);
     listener_rewatch(worker);
+    worker->is_to_recheck = true;
 }
 
 bool worker_turn(struct worker *worker)
@@ -453,6 +467,8 @@ bool worker_turn(struct worker *worker)
     atomic_store_explicit(&worker->turned_ms, worker->now_ms, memory_order_relaxed);
 
     worker->handshake_steps = 0;
+    if (worker->is_to_recheck)
+        recheck(worker);
     drain_inbox(worker);
     handle_events(worker, events, count);
     read_again(worker);

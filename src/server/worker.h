@@ -64,6 +64,7 @@ struct worker {
     bool said_goodbye;
     bool listening; // the listener is watched
     bool stopped;
+    bool is_to_recheck;                // its connections, after a standstill
     bool is_to_stand;                  // still, at the end of the turn
     bool deaf;                         // has so much for the disk that nothing more is read for now
     bool was_short, publishers_paused; // memory, at the last check
