@@ -15,8 +15,7 @@
 struct jwt {
     struct jwt_keys keys;
     bool allowed[JWT_HS256 + 1]; // by enum jwt_algorithm
-    char *key_file, *jwks_file, *audience, *issuer, *user_claim;
-    struct file_identity key_identity, jwks_identity;
+    char *audience, *issuer, *user_claim;
     uint32_t leeway_s;
     bool may_last_for_ever;
 };
@@ -64,26 +63,19 @@ static bool keys_are_of_use(const struct jwt *jwt)
     return false;
 }
 
-static int read_keys(struct jwt *jwt, char *error)
+static int read_keys(struct jwt *jwt, const struct jwt_options *options, char *error)
 {
     int result = 0;
-    // Identified before they are read: a change in between is seen as one later.
-    if (jwt->key_file[0] != 0) {
-        (void)file_identify(jwt->key_file, &jwt->key_identity);
-        result = jwt_keys_read_file(&jwt->keys, jwt->key_file, error);
-    }
-    if (result == 0 && jwt->jwks_file[0] != 0) {
-        (void)file_identify(jwt->jwks_file, &jwt->jwks_identity);
-        result = jwt_keys_read_set(&jwt->keys, jwt->jwks_file, error);
-    }
+    if (options->key_file[0] != 0)
+        result = jwt_keys_read_file(&jwt->keys, options->key_file, error);
+    if (result == 0 && options->jwks_file[0] != 0)
+        result = jwt_keys_read_set(&jwt->keys, options->jwks_file, error);
     return result;
 }
 
 int jwt_new(const struct jwt_options *options, struct jwt **ret_jwt, char *error)
 {
     struct jwt *jwt = memory_new(sizeof(*jwt));
-    jwt->key_file = copy_of(options->key_file);
-    jwt->jwks_file = copy_of(options->jwks_file);
     jwt->audience = copy_of(options->audience);
     jwt->issuer = copy_of(options->issuer);
     jwt->user_claim = copy_of(options->user_claim[0] == 0 ? "sub" : options->user_claim);
@@ -91,7 +83,7 @@ int jwt_new(const struct jwt_options *options, struct jwt **ret_jwt, char *error
     jwt->may_last_for_ever = options->may_last_for_ever;
     int result =
         take_algorithms(jwt, options->algorithms)
-            ? read_keys(jwt, error)
+            ? read_keys(jwt, options, error)
             : refuse_option(error, "jwt_algorithms: only RS256, ES256 and HS256 are known");
     if (result == 0 && !keys_are_of_use(jwt))
         result = refuse_option(error, "jwt_algorithms: there is no key for any of them in "
@@ -110,27 +102,10 @@ void jwt_free(struct jwt *jwt)
     if (jwt == NULL)
         return;
     jwt_keys_done(&jwt->keys);
-    memory_free(jwt->key_file);
-    memory_free(jwt->jwks_file);
     memory_free(jwt->audience);
     memory_free(jwt->issuer);
     memory_free(jwt->user_claim);
     memory_free(jwt);
-}
-
-static bool differs(const char *path, const struct file_identity *identity)
-{
-    struct file_identity now = {0};
-    if (path[0] == 0)
-        return false;
-    (void)file_identify(path, &now);
-    return !file_identity_equal(&now, identity);
-}
-
-bool jwt_has_changed(const struct jwt *jwt)
-{
-    return differs(jwt->key_file, &jwt->key_identity) ||
-           differs(jwt->jwks_file, &jwt->jwks_identity);
 }
 
 static bool refuse(const char **ret_why, const char *why)
@@ -140,7 +115,7 @@ static bool refuse(const char **ret_why, const char *why)
 }
 
 // Every token's header is an object and begins with '{"', which base64 always writes so.
-static bool looks_like_token(struct bytes token)
+bool jwt_looks_like_one(struct bytes token)
 {
     return token.size > 4 && memcmp(token.data, "eyJ", 3) == 0 &&
            memchr(token.data, '.', token.size) != NULL;
@@ -321,7 +296,7 @@ enum login_verdict jwt_verify(const struct jwt *jwt, struct bytes token, int64_t
 {
     struct parts parts = {0};
     struct jwt_claims claims = {0};
-    if (!looks_like_token(token))
+    if (!jwt_looks_like_one(token))
         return LOGIN_NOT_MINE;
     bool is_good = take_apart(token, &parts, ret_why) && is_signed(jwt, &parts, ret_why);
     if (is_good) {

@@ -28,8 +28,10 @@ struct jwt;
 
 // 0, or -errno with a sentence about cause and remedy in `error` (ACCESS_ERROR_MAX bytes).
 int jwt_new(const struct jwt_options *options, struct jwt **ret_jwt, char *error);
-void jwt_free(struct jwt *jwt);              // NULL is fine
-bool jwt_has_changed(const struct jwt *jwt); // its files are not those it was made of
+void jwt_free(struct jwt *jwt); // NULL is fine
+
+// Is this a token at all, or somebody's password? By its first bytes, at once.
+bool jwt_looks_like_one(struct bytes token);
 
 // What a token says, if it is to be believed.
 struct jwt_claims {

@@ -224,9 +224,13 @@ static enum jwt_algorithm algorithm_of(const json_t *object)
 
 static cjose_jwk_t *import(const json_t *object)
 {
-    char *text = json_dumps(object, JSON_COMPACT);
-    cjose_jwk_t *jwk = text == NULL ? NULL : cjose_jwk_import(text, strlen(text), NULL);
-    cjose_get_dealloc()(text);
+    size_t size = json_dumpb(object, NULL, 0, JSON_COMPACT);
+    char *text = size == 0 ? NULL : memory_try_new(size);
+    if (text == NULL)
+        return NULL;
+    (void)json_dumpb(object, text, size, JSON_COMPACT);
+    cjose_jwk_t *jwk = cjose_jwk_import(text, size, NULL);
+    secret_free(text, size);
     if (jwk != NULL && cjose_jwk_get_kty(jwk, NULL) == CJOSE_JWK_KTY_RSA &&
         cjose_jwk_get_keysize(jwk, NULL) < RSA_BITS_MIN) {
         cjose_jwk_release(jwk);

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include "access/jwt.h"
 
+#include "access/jwt_authority.h"
 #include "access/jwt_keys.h"
 #include "access/secret_file.h"
 #include "access/test_token.h"
@@ -476,18 +477,79 @@ static void without_memory_nobody_is_let_in(void **state)
     jwt_free(jwt);
 }
 
-static void a_changed_file_is_noticed(void **state)
+static enum login_verdict log_in(struct authority *authority, const char *user, const char *token,
+                                 struct login_result *result)
+{
+    struct login_request request = {
+        .client_id = BYTES_OF("c"),
+        .user = bytes_make(user, user == NULL ? 0 : strlen(user)),
+        .has_user = user != NULL,
+        .password = bytes_make(token, token == NULL ? 0 : strlen(token)),
+        .has_password = token != NULL,
+        .listener = "",
+    };
+    *result = (struct login_result){0};
+    return authority->check(authority->context, &request, result);
+}
+
+static void a_token_logs_its_user_in(void **state)
 {
     (void)state;
-    char path[64];
+    struct jwt_options options = options_with(secret_path, "HS256");
+    struct tokens *tokens;
+    struct login_result result;
+    char error[ACCESS_ERROR_MAX];
+    assert_int_equal(tokens_open(&options, &tokens, error), 0);
+    struct authority authority = tokens_authority(tokens);
+    test_token(HS256, "{\"sub\":\"anna\",\"exp\":9999999999,\"subs\":[\"a\"]}", NULL, TEST_SECRET,
+               text);
+    assert_int_equal(log_in(&authority, "anna", text, &result), LOGIN_YES);
+    assert_null(result.user);
+    assert_int_equal(result.expires_at_ms, INT64_C(10000000059000));
+    struct acl_subject subject = {.client_id = BYTES_OF("c"), .user = BYTES_OF("anna"), true};
+    assert_true(acl_check(result.rules, &subject, ACL_READ, BYTES_OF("a"), NULL));
+    assert_false(acl_check(result.rules, &subject, ACL_READ, BYTES_OF("b"), NULL));
+    login_result_done(&result);
+    assert_int_equal(log_in(&authority, "", text, &result), LOGIN_YES);
+    assert_true(bytes_equal(bytes_make(result.user, result.user_size), BYTES_OF("anna")));
+    login_result_done(&result);
+    assert_int_equal(log_in(&authority, NULL, text, &result), LOGIN_YES);
+    login_result_done(&result);
+    assert_int_equal(log_in(&authority, "berit", text, &result), LOGIN_NO);
+    REFUSED(result.why, "another user");
+    assert_int_equal(log_in(&authority, "anna", NULL, &result), LOGIN_NOT_MINE);
+    assert_int_equal(log_in(&authority, "anna", "password", &result), LOGIN_NOT_MINE);
+    tokens_unref(tokens);
+    assert_int_equal(log_in(&authority, "anna", "eyJ.x.", &result), LOGIN_NO);
+    authority.release(authority.context);
+}
+
+static void keys_are_read_again_when_they_change(void **state)
+{
+    (void)state;
+    static const char other[] = "another secret of more than 32 bytes";
+    char path[64], error[ACCESS_ERROR_MAX] = "";
+    struct tokens *tokens;
+    struct login_result result;
     put(path, "changing", TEST_SECRET, strlen(TEST_SECRET));
-    struct jwt *jwt = make_for(path, "HS256");
-    assert_false(jwt_has_changed(jwt));
-    put(path, "changing", TEST_SECRET "!", strlen(TEST_SECRET) + 1);
-    assert_true(jwt_has_changed(jwt));
+    struct jwt_options options = options_with(path, "HS256");
+    assert_int_equal(tokens_open(&options, &tokens, error), 0);
+    struct authority authority = tokens_authority(tokens);
+    test_token(HS256, "{\"sub\":\"anna\",\"exp\":9999999999}", NULL, other, text);
+    assert_int_equal(tokens_refresh(tokens, error), 0);
+    assert_int_equal(log_in(&authority, "anna", text, &result), LOGIN_NO);
+    put(path, "changing", other, strlen(other));
+    assert_int_equal(tokens_refresh(tokens, error), 1);
+    assert_int_equal(log_in(&authority, "anna", text, &result), LOGIN_YES);
+    put(path, "changing", "short", 5);
+    assert_int_equal(tokens_refresh(tokens, error), -EINVAL);
+    REFUSED(error, "32 bytes");
+    assert_int_equal(tokens_refresh(tokens, error), 0);
+    assert_int_equal(log_in(&authority, "anna", text, &result), LOGIN_YES); // the old one holds
     (void)unlink(path);
-    assert_true(jwt_has_changed(jwt));
-    jwt_free(jwt);
+    assert_int_equal(tokens_refresh(tokens, error), -ENOENT);
+    tokens_unref(tokens);
+    authority.release(authority.context);
 }
 
 static void wrong_options_are_explained(void **state)
@@ -528,7 +590,8 @@ int main(void)
         cmocka_unit_test(topics_are_read_from_each_form_of_claim),
         cmocka_unit_test(topics_that_are_not_understood_let_nobody_in),
         cmocka_unit_test(without_memory_nobody_is_let_in),
-        cmocka_unit_test(a_changed_file_is_noticed),
+        cmocka_unit_test(a_token_logs_its_user_in),
+        cmocka_unit_test(keys_are_read_again_when_they_change),
         cmocka_unit_test(wrong_options_are_explained),
     };
     return cmocka_run_group_tests(tests, set_up, tear_down);

@@ -201,7 +201,7 @@ static bool try_add_rule(struct acl *acl, const struct topic_claim *claim, bool 
         return false;
     struct acl_rule_source source = {
         .is_pattern = is_pattern,
-        .has_user = true,
+        .has_user = user.size > 0,
         .user = user,
         .filter = with_letters(claim->filter, memory),
         .access = claim->is_deny ? ACL_READ_WRITE : claim->access,

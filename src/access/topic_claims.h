@@ -35,7 +35,7 @@ struct topic_claims {
 // zero before, and to be freed in either case; it points into `object`.
 bool topic_claims_read(const json_t *object, struct topic_claims *claims, const char **ret_why);
 
-// The rules that they are, for one user. NULL with a reason: no memory.
+// The rules that they are, for one user (empty: an anonymous one). NULL with a reason: no memory.
 struct acl *topic_claims_try_acl(const struct topic_claims *claims, struct bytes user,
                                  const char **ret_why);
 void topic_claims_done(struct topic_claims *claims);

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-#include "access/http_answer.h"
+#include "access/auth_http_answer.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -11,7 +11,7 @@
 #define STATUS_FORBIDDEN 403
 #define SECONDS_MAX 253402300799.0 // the year 9999
 
-static void conclude(struct http_answer *answer, enum login_verdict verdict, const char *why)
+static void conclude(struct auth_http_answer *answer, enum login_verdict verdict, const char *why)
 {
     answer->verdict = verdict;
     answer->why = why;
@@ -26,7 +26,7 @@ static bool is_blank(struct bytes text)
 }
 
 // What a status alone decides. False: the body has to be read.
-static bool decide_by_status(long status, struct http_answer *answer)
+static bool decide_by_status(long status, struct auth_http_answer *answer)
 {
     if (status == STATUS_UNAUTHORIZED || status == STATUS_FORBIDDEN)
         conclude(answer, LOGIN_NO, "the service of auth_http_url refused it");
@@ -38,7 +38,7 @@ static bool decide_by_status(long status, struct http_answer *answer)
     return true;
 }
 
-static bool read_json(struct bytes body, struct http_answer *answer)
+static bool read_json(struct bytes body, struct auth_http_answer *answer)
 {
     answer->json = json_loadb((const char *)body.data, body.size, JSON_REJECT_DUPLICATES, NULL);
     if (json_is_object(answer->json))
@@ -47,20 +47,20 @@ static bool read_json(struct bytes body, struct http_answer *answer)
     return false;
 }
 
-static bool result_is(const struct http_answer *answer, const char *word)
+static bool result_is(const struct auth_http_answer *answer, const char *word)
 {
     const char *result = json_string_value(json_object_get(answer->json, "result"));
     return result != NULL && strcmp(result, word) == 0;
 }
 
-static bool read_user(struct http_answer *answer)
+static bool read_user(struct auth_http_answer *answer)
 {
     const json_t *user = json_object_get(answer->json, "user");
     answer->user = bytes_make(json_string_value(user), json_string_length(user));
     return user == NULL || (answer->user.size > 0 && answer->user.size <= UINT16_MAX);
 }
 
-static bool read_expiry(struct http_answer *answer)
+static bool read_expiry(struct auth_http_answer *answer)
 {
     const json_t *expiry = json_object_get(answer->json, "expire_at");
     double seconds = json_number_value(expiry);
@@ -72,7 +72,7 @@ static bool read_expiry(struct http_answer *answer)
     return true;
 }
 
-static void read_allowed(struct http_answer *answer)
+static void read_allowed(struct auth_http_answer *answer)
 {
     const char *why = NULL;
     if (!read_user(answer))
@@ -86,10 +86,10 @@ static void read_allowed(struct http_answer *answer)
         conclude(answer, LOGIN_YES, NULL);
 }
 
-void http_answer_read(long status, struct bytes body, struct http_answer *ret_answer)
+void auth_http_answer_read(long status, struct bytes body, struct auth_http_answer *ret_answer)
 {
-    struct http_answer *answer = ret_answer;
-    *answer = (struct http_answer){0};
+    struct auth_http_answer *answer = ret_answer;
+    *answer = (struct auth_http_answer){0};
     if (decide_by_status(status, answer))
         return;
     if (is_blank(body)) {
@@ -109,11 +109,12 @@ void http_answer_read(long status, struct bytes body, struct http_answer *ret_an
                  "the answer to auth_http has no result (allow, deny or ignore)");
 }
 
-void http_answer_read_topics(long status, struct bytes body, struct http_answer *ret_answer)
+void auth_http_answer_read_topics(long status, struct bytes body,
+                                  struct auth_http_answer *ret_answer)
 {
-    struct http_answer *answer = ret_answer;
+    struct auth_http_answer *answer = ret_answer;
     const char *why = "the answer to auth_http_acl has no topic claims (publ, subs, acl)";
-    *answer = (struct http_answer){0};
+    *answer = (struct auth_http_answer){0};
     if (decide_by_status(status, answer) || !read_json(body, answer))
         return;
     if (result_is(answer, "deny"))
@@ -126,11 +127,11 @@ void http_answer_read_topics(long status, struct bytes body, struct http_answer 
         conclude(answer, LOGIN_TRY_LATER, why);
 }
 
-void http_answer_done(struct http_answer *answer)
+void auth_http_answer_done(struct auth_http_answer *answer)
 {
     topic_claims_done(&answer->topics);
     json_decref(answer->json);
-    *answer = (struct http_answer){0};
+    *answer = (struct auth_http_answer){0};
 }
 
 // The next of the directives, without the blanks around it; false: there are no more.
@@ -173,7 +174,7 @@ static uint32_t seconds_of(struct bytes text, uint32_t most)
     return (uint32_t)seconds;
 }
 
-uint32_t http_answer_keep_s(struct bytes cache_control, uint32_t standard, uint32_t most)
+uint32_t auth_http_answer_keep_s(struct bytes cache_control, uint32_t standard, uint32_t most)
 {
     uint32_t keep_s = standard < most ? standard : most;
     struct bytes directive;

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-#include "access/http_answer.h"
+#include "access/auth_http_answer.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -10,11 +10,11 @@
 
 static enum login_verdict verdict_of(long status, const char *body)
 {
-    struct http_answer answer;
-    http_answer_read(status, bytes_make(body, strlen(body)), &answer);
+    struct auth_http_answer answer;
+    auth_http_answer_read(status, bytes_make(body, strlen(body)), &answer);
     enum login_verdict verdict = answer.verdict;
     assert_true((answer.why != NULL) == (verdict == LOGIN_NO || verdict == LOGIN_TRY_LATER));
-    http_answer_done(&answer);
+    auth_http_answer_done(&answer);
     return verdict;
 }
 
@@ -78,26 +78,27 @@ static void what_is_no_answer_lets_nobody_in(void **state)
 static void who_it_is_until_when_and_what_it_may(void **state)
 {
     (void)state;
-    struct http_answer answer;
-    http_answer_read(200,
-                     BYTES_OF("{\"result\":\"allow\",\"user\":\"anna\",\"expire_at\":1700000000,"
-                              "\"acl\":[{\"permission\":\"allow\",\"action\":\"publish\","
-                              "\"topic\":\"a/#\"}]}"),
-                     &answer);
+    struct auth_http_answer answer;
+    auth_http_answer_read(
+        200,
+        BYTES_OF("{\"result\":\"allow\",\"user\":\"anna\",\"expire_at\":1700000000,"
+                 "\"acl\":[{\"permission\":\"allow\",\"action\":\"publish\","
+                 "\"topic\":\"a/#\"}]}"),
+        &answer);
     assert_int_equal(answer.verdict, LOGIN_YES);
     assert_true(bytes_equal(answer.user, BYTES_OF("anna")));
     assert_int_equal(answer.expires_at_ms, INT64_C(1700000000000));
     assert_int_equal(answer.topics.count, 1);
-    http_answer_done(&answer);
+    auth_http_answer_done(&answer);
 }
 
 static enum login_verdict topics_verdict(long status, const char *body, size_t *ret_count)
 {
-    struct http_answer answer;
-    http_answer_read_topics(status, bytes_make(body, strlen(body)), &answer);
+    struct auth_http_answer answer;
+    auth_http_answer_read_topics(status, bytes_make(body, strlen(body)), &answer);
     enum login_verdict verdict = answer.verdict;
     *ret_count = answer.topics.stated ? answer.topics.count + 1 : 0;
-    http_answer_done(&answer);
+    auth_http_answer_done(&answer);
     return verdict;
 }
 
@@ -123,7 +124,7 @@ static void topics_must_be_said(void **state)
 
 static uint32_t keep(const char *text)
 {
-    return http_answer_keep_s(bytes_make(text, strlen(text)), 60, 3600);
+    return auth_http_answer_keep_s(bytes_make(text, strlen(text)), 60, 3600);
 }
 
 static void answers_are_kept_as_they_say_up_to_a_limit(void **state)
@@ -140,7 +141,7 @@ static void answers_are_kept_as_they_say_up_to_a_limit(void **state)
     assert_int_equal(keep("max-age=5, no-store"), 0);
     assert_int_equal(keep("no-cache"), 0);
     assert_int_equal(keep("s-maxage=5"), 60);
-    assert_int_equal(http_answer_keep_s(BYTES_OF(""), 100, 10), 10);
+    assert_int_equal(auth_http_answer_keep_s(BYTES_OF(""), 100, 10), 10);
 }
 
 int main(void)
