@@ -3,12 +3,14 @@
 // to type next. Every option of server/options.h is a flag here.
 #include "cmd/cmd.h"
 #include "cmd/data_directory.h"
+#include "cmd/service.h"
 #include "edge/sys_topics.h"
 #include "os/file.h"
 #include "os/net.h"
 #include "os/process.h"
 #include "server/listener.h"
 #include "server/option_value.h"
+#include "server/reload.h"
 #include "server/server.h"
 
 #include <inttypes.h>
@@ -197,6 +199,9 @@ static void say_started(struct server *server)
             message, server->worker_count, server->worker_count == 1 ? "" : "s");
     say_who_may_come(server);
     say_what_is_kept(server);
+    if (server->fingerprint[0] != 0)
+        fprintf(stderr, "TLS and WebSocket on the same port; SHA-256 of the certificate: %s\n",
+                server->fingerprint);
     char flag[16] = "";
     if (address.port != 1883)
         (void)snprintf(flag, sizeof(flag), " -p %u", (unsigned)address.port);
@@ -227,6 +232,23 @@ static void settle_listener(struct told *told)
     told->options.listener_count = 1;
 }
 
+struct running {
+    struct server *server;
+    const struct options *options;
+};
+
+static void reload(void *context)
+{
+    struct running *running = context;
+    struct log_line line;
+    char error[SERVER_ERROR_MAX] = "";
+    int result = server_reload(running->server, running->options, error);
+    log_begin(&line, &running->server->log, result < 0 ? LOG_RELOAD_REFUSED : LOG_RELOADED);
+    if (result < 0)
+        log_text(&line, "cause", error);
+    log_end(&line);
+}
+
 static int run(struct told *told)
 {
     struct options *options = &told->options;
@@ -255,8 +277,8 @@ static int run(struct told *told)
         result = EXIT_FAILED;
     } else {
         say_started(server);
-        while ((process_wait_signals(-1) & SIGNAL_STOP) == 0)
-            ;
+        struct running running = {server, options};
+        service_run(&(struct service){.server = server, .context = &running, .reload = reload});
     }
     struct log_line line;
     log_begin(&line, &server->log, LOG_STOPPING);

@@ -175,6 +175,37 @@ int listeners_open(struct server *server, char *error)
     return result;
 }
 
+// Only who can open the data directory gets as far as this socket, so nothing more is asked there.
+static bool fill_owners(struct server *server, char *path, size_t size)
+{
+    struct listener_options *options = &server->owners_listener;
+    listener_options_set_defaults(options, false);
+    int needed = snprintf(path, size, "%s/bud.sock", server->options.data);
+    options->path = path;
+    options->tls = LISTENER_TLS_NONE;
+    options->allow_anonymous = ANONYMOUS_TRUE;
+    return needed > 0 && (size_t)needed < size;
+}
+
+void listeners_open_owners(struct server *server)
+{
+    char *path = server->owners_path;
+    if (server->options.persistence == 0 || server->options.data[0] == 0)
+        return;
+    bool fits = fill_owners(server, path, sizeof(server->owners_path));
+    int fd = fits ? net_listen_unix(path, 0600, BACKLOG) : -ENAMETOOLONG;
+    if (fd >= 0) {
+        struct listener *listener = add(server, &server->owners_listener, fd);
+        listener->is_given = listener->is_owners = true;
+        return;
+    }
+    struct log_line line;
+    log_begin(&line, &server->log, LOG_OWNERS_SOCKET);
+    log_text(&line, "path", path);
+    log_text(&line, "cause", strerror(-fd));
+    log_end(&line);
+}
+
 void listener_close(struct listener *listener)
 {
     if (listener->fd < 0)

@@ -34,6 +34,10 @@ struct listener {
 int listeners_open(struct server *server, char *error);
 void listeners_free(struct server *server);
 
+// The owner's own way in: a Unix socket `bud.sock` in the data directory, for its user alone. When
+// it cannot be made, that is logged: commands for a running broker will not find it.
+void listeners_open_owners(struct server *server);
+
 // For a reload: a socket for these options, or -errno with a sentence in `error`; a listener that
 // is made joins the others; the socket (and the file of a Unix socket) goes.
 int listener_open(const struct listener_options *options, char *error);

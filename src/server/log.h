@@ -41,6 +41,7 @@ enum log_level { LOG_ERROR, LOG_WARNING, LOG_INFO, LOG_DEBUG };
       "memory is short, new connections are refused and publishers slowed down")                  \
     X(MEMORY_SHED, LOG_WARNING, 20, "memory is short, closing a client to make room")             \
     X(TLS, LOG_WARNING, 20, "TLS")                                                                \
+    X(OWNERS_SOCKET, LOG_DEBUG, 1, "no socket in the data directory for commands")                \
     X(RELOADED, LOG_INFO, 100, "configuration read again")                                        \
     X(RELOAD_REFUSED, LOG_ERROR, 100, "configuration not read again, nothing has changed")        \
     X(SUPPRESSED, LOG_WARNING, 100, "log lines left out")

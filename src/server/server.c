@@ -116,6 +116,8 @@ int server_new(const struct options *options, struct server **ret_server, char *
         result = server_read_proxies(options, &server->trusted_proxies, error);
     if (result == 0)
         result = listeners_open(server, error);
+    if (result == 0 && options->on_bound != NULL)
+        result = options->on_bound(server, error);
     for (uint32_t i = 0; result == 0 && i < server->worker_count; i++) {
         result = worker_new(server, i, &server->workers[i]);
         if (result < 0)
@@ -126,6 +128,8 @@ int server_new(const struct options *options, struct server **ret_server, char *
     // there.
     if (result == 0 && server->options.persistence != 0)
         result = writer_new(server, &server->writer, error);
+    if (result == 0)
+        listeners_open_owners(server);
     if (result == 0)
         result = listeners_start_tls(server, error);
     if (result == 0)

@@ -61,6 +61,8 @@ struct server {
     struct worker **workers;
     uint32_t worker_count;
     struct listener *listeners;
+    struct listener_options owners_listener; // of the socket in the data directory
+    char owners_path[108];
     struct listener_options bare_listener; // without a configuration
     uint32_t listener_count_ever;
     struct writer_thread *writer;    // NULL without persistence
