@@ -3,7 +3,7 @@
 
 #include "access/acl_file.h"
 #include "base/memory.h"
-#include "server/server.h"
+#include "server/reload.h"
 
 #include <errno.h>
 #include <inttypes.h>
@@ -270,19 +270,58 @@ void access_rules_expect_own(struct access_rules *rules)
     rules->brings_own = true;
 }
 
+static bool has_rules(const struct access_rules *rules)
+{
+    bool has = rules->brings_own;
+    for (uint32_t i = 0; i < rules->count; i++)
+        has = has || rules->domains[i].acl != NULL;
+    return has;
+}
+
 void access_rules_fill_port(struct access_rules *rules, struct access_port *port)
 {
-    bool has_rules = rules->brings_own;
-    for (uint32_t i = 0; i < rules->count; i++)
-        has_rules = has_rules || rules->domains[i].acl != NULL;
     uint32_t generation = port->generation + 1;
     *port = (struct access_port){
-        .context = rules,
         .generation = generation == 0 ? 1 : generation, // 0 says that nothing was checked
-        .checks_retain_source = rules->checks_retain_source,
-        .may_read = has_rules ? may_read : NULL,
-        .may_write = has_rules ? may_write : NULL,
-        .may_subscribe = has_rules && rules->refuses_subscriptions ? may_subscribe : NULL,
-        .is_known = rules->is_known != NULL ? is_known : NULL,
     };
+    if (rules == NULL)
+        return;
+    port->context = rules;
+    port->checks_retain_source = rules->checks_retain_source;
+    port->is_known = rules->is_known != NULL ? is_known : NULL;
+    if (!has_rules(rules))
+        return;
+    port->may_read = may_read;
+    port->may_write = may_write;
+    port->may_subscribe = rules->refuses_subscriptions ? may_subscribe : NULL;
 }
+
+// ---- as a part of the server ----
+
+static int make_part(struct server *server, const struct options *options, void **ret_made,
+                     char *error)
+{
+    struct access_rules *rules;
+    int result = access_rules_build(options, &rules, error);
+    if (result < 0)
+        return result;
+    access_rules_say(rules, &server->log);
+    *ret_made = rules;
+    return 0;
+}
+
+static void swap_part(struct server *server, void **made)
+{
+    struct access_rules *before = server->access_rules;
+    server->access_rules = *made;
+    access_rules_fill_port(server->access_rules, &server->access);
+    *made = before;
+}
+
+static void free_part(struct server *server, void *made)
+{
+    (void)server;
+    access_rules_free(made);
+}
+
+const struct reload_part access_rules_part = {make_part, swap_part, free_part};

@@ -12,6 +12,9 @@
 #include "server/options.h"
 
 struct access_rules;
+struct reload_part;
+
+extern const struct reload_part access_rules_part;
 
 // 0, or -errno with a sentence in `error` (SERVER_ERROR_MAX bytes): a file that is missing, cannot
 // be read or has a wrong line. An empty one is none of that: it lets nobody do anything.
@@ -21,7 +24,8 @@ void access_rules_free(struct access_rules *rules); // NULL is fine
 // What is strange in the files, a line of log each.
 void access_rules_say(const struct access_rules *rules, struct log *log);
 
-// Puts them to use, as a new generation. What the port pointed to before is the caller's to free.
+// Puts them to use, as a new generation; NULL: everything is allowed. What the port pointed to
+// before is the caller's to free.
 void access_rules_fill_port(struct access_rules *rules, struct access_port *port);
 
 // Who is still a user? Before the rules are put to use; NULL: everybody.

@@ -270,11 +270,14 @@ static bool welcome(struct connection *connection, const struct packet_connect *
     return connection_send_connack(connection, &connack);
 }
 
-// Is a user name more than a word? Where nobody knows users any name is as good as none.
+// Is a user name more than a word? Where nobody knows users, by any door, any name is as good as
+// none.
 static bool knows_users(const struct connection *connection)
 {
-    const struct listener *listener = connection->listener;
-    return listener != NULL && listener->options->password_file[0] != 0;
+    const struct listener *listener = connection->worker->server->listeners;
+    while (listener != NULL && listener->options->password_file[0] == 0)
+        listener = listener->next;
+    return listener != NULL;
 }
 
 static bool is_own(const struct connection *connection, const struct session *session,

@@ -6,7 +6,6 @@
 #include "os/process.h"
 #include "os/random.h"
 #include "os/thread.h"
-#include "server/access_rules.h"
 #include "server/listener.h"
 #include "server/listener_tls.h"
 #include "server/reload.h"
@@ -96,24 +95,12 @@ int server_read_proxies(const struct options *options, struct net_networks *ret_
     return 0;
 }
 
-static int make_access_rules(struct server *server, char *error)
-{
-    int result = access_rules_build(&server->options, &server->access_rules, error);
-    if (result < 0)
-        return result;
-    access_rules_say(server->access_rules, &server->log);
-    access_rules_fill_port(server->access_rules, &server->access);
-    return 0;
-}
-
 int server_new(const struct options *options, struct server **ret_server, char *error)
 {
     struct server *server = memory_new(sizeof(*server));
     server->options = *options;
     fill(server);
-    int result = make_access_rules(server, error);
-    if (result == 0)
-        result = server_read_proxies(options, &server->trusted_proxies, error);
+    int result = server_read_proxies(options, &server->trusted_proxies, error);
     if (result == 0)
         result = listeners_open(server, error);
     if (result == 0 && options->on_bound != NULL)
@@ -160,7 +147,6 @@ void server_free(struct server *server)
     retained_free(server->retained);
     epoch_drain(&server->epoch);
     index_free(server->index);
-    access_rules_free(server->access_rules);
     ASSERT(budget_used(&server->budget) == 0);
     standstill_done(&server->standstill);
     log_done(&server->log);
