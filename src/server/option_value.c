@@ -68,7 +68,7 @@ void option_set_default(void *object, const struct option_row *row, bool from_fi
 
 static int refuse(char *error, const struct option_row *row, const char *value, const char *wanted)
 {
-    (void)snprintf(error, OPTION_ERROR_MAX, "%s: '%.60s' is not %s", row->name, value, wanted);
+    (void)snprintf(error, OPTION_ERROR_MAX, "%s: '%.60s' is not %.180s", row->name, value, wanted);
     return -EINVAL;
 }
 
