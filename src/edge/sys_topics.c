@@ -127,6 +127,11 @@ static const struct row rows[] = {
     COUNTED("refused/reads nothing", REFUSED_SLOW),
     COUNTED("refused/disk space", REFUSED_DISK),
     COUNTED("refused/to make room", SHED_CLOSED),
+    COUNTED("refused/banned", REFUSED_BANNED),
+    COUNTED("refused/connect rate", REFUSED_CONNECT_RATE),
+    COUNTED("refused/fights for a client id", REFUSED_FIGHT),
+    COUNTED("bans", BANS),
+    COUNTED("slowed down", SLOWED_DOWN),
 };
 
 static const struct row loads[] = {

@@ -18,7 +18,7 @@ enum log_level { LOG_ERROR, LOG_WARNING, LOG_INFO, LOG_DEBUG };
     X(LISTENING, LOG_INFO, 100, "listening on")                                                   \
     X(STARTED, LOG_INFO, 100, "started")                                                          \
     X(CONFINED, LOG_DEBUG, 100, "confined")                                                       \
-    X(STAYS_ROOT, LOG_WARNING, 1,                                                                 \
+    X(STAYS_ROOT, LOG_INFO, 1,                                                                    \
       "runs as root, because of --user root: whoever breaks in is root, too")                     \
     X(STOPPING, LOG_INFO, 100, "stopping")                                                        \
     X(STOPPED, LOG_INFO, 100, "stopped")                                                          \
@@ -42,6 +42,10 @@ enum log_level { LOG_ERROR, LOG_WARNING, LOG_INFO, LOG_DEBUG };
     X(MEMORY_SHED, LOG_WARNING, 20, "memory is short, closing a client to make room")             \
     X(TLS, LOG_WARNING, 20, "TLS")                                                                \
     X(OWNERS_SOCKET, LOG_DEBUG, 1, "no socket in the data directory for commands")                \
+    X(BANNED, LOG_WARNING, 20, "too many wrong passwords, banned")                                \
+    X(BAN_LIFTED, LOG_INFO, 20, "ban lifted")                                                     \
+    X(SLOWED_DOWN, LOG_WARNING, 20, "client beyond its limit, read from more slowly")             \
+    X(FIGHT, LOG_WARNING, 20, "two devices use the same client identifier")                       \
     X(RELOADED, LOG_INFO, 100, "configuration read again")                                        \
     X(RELOAD_REFUSED, LOG_ERROR, 100, "configuration not read again, nothing has changed")        \
     X(SUPPRESSED, LOG_WARNING, 100, "log lines left out")

@@ -105,6 +105,28 @@ struct options {
     // give up what was needed for the ports alone. 0, or -errno and a sentence in `error` (of
     // SERVER_ERROR_MAX bytes). NULL: nothing is given up. No row of the table.
     int (*on_bound)(struct server *server, char *error);
+    // Who fails, floods or fights is slowed down. Rates are per second; 0: no limit.
+    uint64_t ban_failures_max; // 0: nobody is banned
+    uint64_t ban_window_s, ban_s, ban_s_max;
+    uint64_t login_delay_ms, login_delay_ms_max;
+    uint64_t ban_entries_max;
+    uint64_t connect_rate, connect_burst;                 // of each listener
+    uint64_t network_connect_rate, network_connect_burst; // of each network of addresses
+    uint64_t client_publish_rate, client_publish_burst, client_byte_rate, client_byte_burst;
+    uint64_t user_publish_rate, user_publish_burst, user_byte_rate, user_byte_burst;
+    uint64_t listener_publish_rate, listener_publish_burst, listener_byte_rate, listener_byte_burst;
+    uint64_t takeovers_max; // in takeover_window_s; 0: no limit
+    uint64_t takeover_window_s, takeover_hold_s;
+
+    // Tokens and somebody else's service as ways in.
+    const char *jwt_key_file, *jwt_jwks_file, *jwt_algorithms;
+    const char *jwt_audience, *jwt_issuer, *jwt_user_claim;
+    uint64_t jwt_leeway_s;
+    bool jwt_require_expiry;
+    const char *auth_http_url, *auth_http_acl_url, *auth_http_headers;
+    const char *auth_http_proxy, *auth_http_cafile;
+    uint64_t auth_http_timeout_s, auth_http_cache_s;
+
     // For tests, which set them in code; they are no rows of the table.
     const char *store_vfs;        // the SQLite VFS below the store's; NULL: the system's
     uint32_t store_log_pages_max; // 0: the store's own choice
