@@ -195,6 +195,8 @@ struct pair {
     struct stream *server;
     SSL *client;
     BIO *to_client, *from_client;
+    bool greeted, welcomed, heard; // see pair_meet
+    ssize_t server_read;
 };
 
 // A client that trusts everybody unless told otherwise.
@@ -209,7 +211,7 @@ static inline SSL_CTX *test_client_context(void)
 
 static inline void pair_make(struct pair *pair, struct tls_context *server, SSL_CTX *client)
 {
-    pair->socket = memory_stream_new();
+    *pair = (struct pair){.socket = memory_stream_new(), .server_read = -EAGAIN};
     pair->server = tls_try_new(server, &pair->socket->stream, bytes_make(NULL, 0));
     pair->client = SSL_new(client);
     pair->to_client = BIO_new(BIO_s_mem());
@@ -246,29 +248,39 @@ struct outcome {
     ssize_t server;    // what the server's last read gave
 };
 
-// Both shake hands as far as they get; then the server says "welcome" and the client "hello", and
-// each reads the other. In TLS 1.3 a client learns only by reading that it was refused.
+static inline void pair_client_turn(struct pair *pair)
+{
+    char heard[64];
+    if (!pair->greeted && SSL_do_handshake(pair->client) == 1)
+        pair->greeted = SSL_write(pair->client, "hello", 5) == 5;
+    if (pair->greeted && SSL_read(pair->client, heard, sizeof(heard)) == 7)
+        pair->heard = true;
+}
+
+static inline void pair_server_turn(struct pair *pair)
+{
+    char read[64];
+    struct iovec part = {(void *)(uintptr_t) "welcome", 7};
+    if (pair->server_read == -EAGAIN)
+        pair->server_read = stream_read(pair->server, read, sizeof(read));
+    if (pair->server_read > 0 && !pair->welcomed)
+        pair->welcomed = stream_writev(pair->server, &part, 1) == 7;
+    (void)stream_flush(pair->server);
+}
+
+// Both shake hands as far as they get; then the client says "hello" and the server "welcome", and
+// each reads the other. In TLS 1.3 a client learns only by reading that it was refused. Called
+// again, it goes on where it stopped.
 static inline struct outcome pair_meet(struct pair *pair)
 {
-    struct outcome outcome = {false, -EAGAIN};
-    char heard[64], read[64];
-    bool welcomed = false, greeted = false;
     for (int still = 0; still < 3; still++) {
-        if (!greeted && SSL_do_handshake(pair->client) == 1)
-            greeted = SSL_write(pair->client, "hello", 5) == 5;
-        if (greeted && SSL_read(pair->client, heard, sizeof(heard)) == 7)
-            outcome.client_is_in = true;
-        if (pair_carry(pair))
-            still = 0;
-        if (outcome.server == -EAGAIN)
-            outcome.server = stream_read(pair->server, read, sizeof(read));
-        struct iovec part = {(void *)(uintptr_t) "welcome", 7};
-        if (outcome.server > 0 && !welcomed)
-            welcomed = stream_writev(pair->server, &part, 1) == 7;
-        if (pair_carry(pair))
+        pair_client_turn(pair);
+        bool moved = pair_carry(pair);
+        pair_server_turn(pair);
+        if (pair_carry(pair) || moved)
             still = 0;
     }
-    return outcome;
+    return (struct outcome){pair->heard, pair->server_read};
 }
 
 static inline bool pair_is_in(struct pair *pair)
