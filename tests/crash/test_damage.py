@@ -87,7 +87,8 @@ def data(given, tmp_path):
     """data("SIGTERM"): a copy of that directory, to be damaged."""
     def copy(end):
         (tmp_path / end).mkdir()
-        return shutil.copytree(given[1][end], tmp_path / end / "data")
+        return shutil.copytree(given[1][end], tmp_path / end / "data",
+                               ignore=shutil.ignore_patterns("*.sock"))
     return copy
 
 
@@ -217,6 +218,9 @@ def test_only_the_owner_reads_the_files(fresh_broker, connect):
         os.umask(before)
     data = broker.directory / "data"
     assert stat.S_IMODE(data.stat().st_mode) == 0o700
-    modes = {path.name: stat.S_IMODE(path.stat().st_mode) for path in data.iterdir()}
-    assert {"store.db", "store.db-wal"} <= set(modes)
+    modes = {str(path.relative_to(data)): stat.S_IMODE(path.stat().st_mode)
+             for path in data.rglob("*")}
+    assert {"store.db", "store.db-wal", "bud.sock", "tls/key.pem", "tls/tickets"} <= set(modes)
+    assert modes.pop("tls") == 0o700
+    modes.pop("tls/cert.pem")       # clients need it
     assert set(modes.values()) == {0o600}, modes

@@ -59,7 +59,7 @@ def test_the_files_are_removed_underneath(broker_until_74, connect, new_id, pref
     broker = broker_until_74
     writer = connect(4, new_id(), broker.port, **durable(4))
     writer.publish(f"{prefix}/a", "x", qos=1, retain=True)
-    for path in (broker.directory / "data").iterdir():
+    for path in (broker.directory / "data").glob("store*"):
         path.unlink()
     acked = 0
     try:

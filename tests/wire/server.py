@@ -16,7 +16,7 @@ IS_STAND_IN = os.environ.get("BUD_TEST_PEER") == "mosquitto"
 START_SECONDS = 20
 STOP_SECONDS = 20
 LISTENING = re.compile(r"listening on.*?127\.0\.0\.1:(\d+)")   # whatever the log format
-TROUBLE = re.compile(r"Sanitizer|runtime error:|^.*assert.*failed.*$", re.MULTILINE | re.IGNORECASE)
+TROUBLE = re.compile(r"Sanitizer|runtime error:|^.*assert.*failed.*$|sandbox refused", re.MULTILINE | re.IGNORECASE)
 
 # Options of ours that are lines of mosquitto.conf under the same name, for the stand-in.
 STAND_IN_OPTIONS = {
@@ -49,10 +49,11 @@ class Broker:
     """One broker process. `port`, `pid`, `log()` and `rss()` are what tests use.
     As a context manager it is started, and stopped and judged."""
 
-    def __init__(self, directory, *options, workers=None, expect_exit=0):
+    def __init__(self, directory, *options, workers=None, expect_exit=0, **popen):
         self.directory = Path(directory)
         self.directory.mkdir(parents=True, exist_ok=True)
         self.options = [str(option) for option in options]
+        self.popen = popen      # more arguments of subprocess.Popen
         self.workers = workers or os.environ.get("BUD_WORKERS", "2")
         self.expect_exit, self.process, self.port = expect_exit, None, None
         self.log_path = self.directory / "stderr.log"
@@ -64,13 +65,19 @@ class Broker:
             return stand_in_config(self.directory, self.port, self.options)
         return [str(BUD), "serve", "-p", "0", "--bind", "127.0.0.1",
                 "--workers", str(self.workers), "--data", str(self.directory / "data"),
+                "--user", "root",       # pytest's directories are closed to others
                 *self.options]
+
+    def environment(self):
+        """What its environment has besides; for subclasses."""
+        return {}
 
     def start(self):
         command = self.command()
         self.process = subprocess.Popen(
             command, cwd=self.directory, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
-            stderr=subprocess.PIPE, env=os.environ | {"HOME": str(self.directory)})
+            stderr=subprocess.PIPE, **self.popen,
+            env=os.environ | {"HOME": str(self.directory)} | self.environment())
         self.reader = threading.Thread(target=self._collect, daemon=True)
         self.reader.start()
         if IS_STAND_IN:
