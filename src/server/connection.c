@@ -596,10 +596,7 @@ void connection_end(struct connection *connection, enum bud_reason reason, const
 void connection_linger(struct connection *connection)
 {
     move(connection, CONNECTION_LINGERING);
-    if (connection->stream != NULL)
-        stream_shut(connection->stream);
-    else
-        net_shutdown_write(connection->fd);
+    connection_shut(connection);
     if (connection->paused)
         connection_drop(connection, connection->reason, connection->why);
 }

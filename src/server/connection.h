@@ -156,6 +156,7 @@ const char *connection_stream_trouble(const struct connection *connection);
 // memory.
 bool connection_has_room(struct connection *connection, uint32_t size);
 void connection_free_stream(struct connection *connection);
+void connection_shut(struct connection *connection); // nothing more will be written; a FIN follows
 // False: enough handshakes went a step in this turn, and this connection waits for the next one.
 bool connection_may_step(struct connection *connection);
 const char *connection_transport_name(const struct connection *connection); // "tcp", "wss", ...

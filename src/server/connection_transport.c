@@ -64,6 +64,30 @@ void connection_free_stream(struct connection *connection)
     connection->stream_memory = 0;
 }
 
+// A browser shows its user the code, and hides the DISCONNECT that came before it.
+static enum websocket_close_code close_code(enum bud_reason reason)
+{
+    switch (reason) {
+    case BUD_MALFORMED_PACKET:
+    case BUD_PROTOCOL_ERROR:
+    case BUD_UNSUPPORTED_PROTOCOL_VERSION: return WEBSOCKET_PROTOCOL_ERROR;
+    case BUD_PACKET_TOO_LARGE: return WEBSOCKET_TOO_BIG;
+    case BUD_SERVER_SHUTTING_DOWN: return WEBSOCKET_GOING_AWAY;
+    default: return reason < BUD_UNSPECIFIED_ERROR ? WEBSOCKET_NORMAL : WEBSOCKET_POLICY;
+    }
+}
+
+void connection_shut(struct connection *connection)
+{
+    if (connection->stream == NULL) {
+        net_shutdown_write(connection->fd);
+        return;
+    }
+    if (websocket_is(connection->stream))
+        websocket_set_close_code(connection->stream, close_code(connection->reason));
+    stream_shut(connection->stream);
+}
+
 bool connection_may_step(struct connection *connection)
 {
     struct worker *worker = connection->worker;
