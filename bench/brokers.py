@@ -112,7 +112,7 @@ def find_mosquitto():
 def bud_target(name, label, program, *arguments, pinned=False):
     def prepare(directory):
         return [str(program.resolve()), "serve", "-p", "0", "--bind", "127.0.0.1", "--data",
-                str(pathlib.Path(directory) / "data"), *arguments], None
+                str(pathlib.Path(directory) / "data"), "--user", "root", *arguments], None
     return Target(name, label, pinned, prepare)
 
 

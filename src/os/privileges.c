@@ -19,6 +19,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#define DEPTH_MAX 2 // directories in the data directory, and in those
+
 static bool parse_number(const char *text, uint32_t *ret_number)
 {
     char *end;
@@ -83,29 +85,31 @@ void privileges_find_self(struct privileges_user *ret_user)
     take_number(geteuid(), ret_user);
 }
 
+int privileges_make_directory(const char *path)
+{
+    char part[PATH_MAX];
+    size_t size = strlen(path);
+    if (size == 0 || size >= sizeof(part))
+        return size == 0 ? -ENOENT : -ENAMETOOLONG;
+    while (size > 1 && path[size - 1] == '/')
+        size--;
+    for (size_t i = 1; i <= size; i++) {
+        if (i < size && path[i] != '/')
+            continue;
+        memcpy(part, path, i);
+        part[i] = 0;
+        if (mkdir(part, i < size ? 0755 : 0700) < 0 && errno != EEXIST)
+            return -errno;
+    }
+    return 0;
+}
+
 static bool is_one_of(const char *name, const char *const *names)
 {
     for (; *names != NULL; names++)
         if (strncmp(name, *names, strlen(*names)) == 0)
             return true;
     return false;
-}
-
-// Regular files of root's with one name only: a second name may be somewhere else entirely.
-static int give_file(int directory, const char *name, const struct privileges_user *to)
-{
-    struct stat status;
-    int descriptor = openat(directory, name, O_PATH | O_NOFOLLOW | O_CLOEXEC);
-    if (descriptor < 0)
-        return errno == ENOENT ? 0 : -errno;
-    int result = 0;
-    if (fstat(descriptor, &status) < 0)
-        result = -errno;
-    else if (S_ISREG(status.st_mode) && status.st_uid == 0 && status.st_nlink == 1 &&
-             fchownat(descriptor, "", to->user, to->group, AT_EMPTY_PATH) < 0)
-        result = -errno;
-    (void)close(descriptor);
-    return result;
 }
 
 static bool is_skipped(const char *name)
@@ -123,14 +127,60 @@ static bool holds_only(DIR *entries, const char *const *names)
     return true;
 }
 
-static int give_all(DIR *entries, const char *const *names, const struct privileges_user *to)
+static int give_all(DIR *entries, const char *const *names, int depth,
+                    const struct privileges_user *to);
+
+static int give_directory(int directory, const char *name, int depth,
+                          const struct privileges_user *to)
+{
+    static const char *const all[] = {"", NULL};
+    int descriptor = openat(directory, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+    if (descriptor < 0)
+        return -errno;
+    DIR *entries = fdopendir(descriptor);
+    if (entries == NULL) {
+        int error = errno;
+        (void)close(descriptor);
+        return -error;
+    }
+    int result = fchown(descriptor, to->user, to->group) < 0 ? -errno : 0;
+    if (result == 0)
+        result = give_all(entries, all, depth + 1, to);
+    (void)closedir(entries);
+    return result;
+}
+
+// Of root's, directories and regular files with one name only: a second name may be somewhere else
+// entirely.
+static int give_one(int directory, const char *name, int depth, const struct privileges_user *to)
+{
+    struct stat status;
+    int descriptor = openat(directory, name, O_PATH | O_NOFOLLOW | O_CLOEXEC);
+    if (descriptor < 0)
+        return errno == ENOENT ? 0 : -errno;
+    int result = 0;
+    if (fstat(descriptor, &status) < 0)
+        result = -errno;
+    else if (status.st_uid != 0)
+        result = 0;
+    else if (S_ISDIR(status.st_mode) && depth < DEPTH_MAX)
+        result = give_directory(directory, name, depth, to);
+    else if (S_ISREG(status.st_mode) && status.st_nlink == 1 &&
+             fchownat(descriptor, "", to->user, to->group, AT_EMPTY_PATH) < 0)
+        result = -errno;
+    (void)close(descriptor);
+    return result;
+}
+
+static int give_all(DIR *entries, const char *const *names, int depth,
+                    const struct privileges_user *to)
 {
     const struct dirent *entry;
     int result = 0;
     rewinddir(entries);
     while (result == 0 && (entry = readdir(entries)) != NULL)
         if (!is_skipped(entry->d_name) && is_one_of(entry->d_name, names))
-            result = give_file(dirfd(entries), entry->d_name, to);
+            result = give_one(dirfd(entries), entry->d_name, depth, to);
     return result;
 }
 
@@ -155,7 +205,7 @@ int privileges_hand_over(const char *directory, const char *const *names,
     if (result == 0 && is_roots && fchown(descriptor, to->user, to->group) < 0)
         result = -errno;
     if (result == 0)
-        result = give_all(entries, names, to);
+        result = give_all(entries, names, 0, to);
     (void)closedir(entries);
     return result;
 }
@@ -191,19 +241,38 @@ static void owner_text(const struct stat *status, char *text, size_t size)
                    (unsigned)(status->st_mode & 07777));
 }
 
-static void explain(const char *path, const char *right, const char *verb, char *text, size_t size)
+static void explain(const char *path, const char *verb, const char *remedy, char *text, size_t size)
 {
     struct privileges_user self;
     struct stat status;
-    char owner[2 * PRIVILEGES_NAME_MAX + 16] = "";
+    char owner[2 * PRIVILEGES_NAME_MAX + 16] = "?";
     privileges_find_self(&self);
     if (stat(path, &status) == 0)
         owner_text(&status, owner, sizeof(owner));
+    (void)snprintf(text, size, "user '%s' may not %s %.300s (%s): %s", self.name, verb, path, owner,
+                   remedy);
+}
+
+static void explain_passage(const char *path, char *text, size_t size)
+{
+    char remedy[PATH_MAX + 64];
+    (void)snprintf(remedy, sizeof(remedy), "chmod o+x %.300s, or use another place, or --user root",
+                   path);
+    explain(path, "pass through", remedy, text, size);
+}
+
+static void explain_file(const char *path, bool for_writing, char *text, size_t size)
+{
+    char remedy[2 * PATH_MAX];
     const struct group *group = getgrgid(getegid());
-    (void)snprintf(text, size,
-                   "user '%s' may not %s %.300s (%s): chgrp %s %.300s && chmod g+%s %.300s",
-                   self.name, verb, path, owner, group != NULL ? group->gr_name : self.name, path,
-                   right, path);
+    char name[PRIVILEGES_NAME_MAX];
+    if (group != NULL)
+        (void)snprintf(name, sizeof(name), "%s", group->gr_name);
+    else
+        (void)snprintf(name, sizeof(name), "%u", (unsigned)getegid());
+    (void)snprintf(remedy, sizeof(remedy), "chgrp %s %.300s && chmod g+%s %.300s", name, path,
+                   for_writing ? "rwX" : "rX", path);
+    explain(path, for_writing ? "write" : "read", remedy, text, size);
 }
 
 bool privileges_explain(const char *path, bool for_writing, char *text, size_t size)
@@ -221,12 +290,12 @@ bool privileges_explain(const char *path, bool for_writing, char *text, size_t s
             continue;
         if (errno != EACCES)
             return false;
-        explain(part, "x", "pass through", text, size);
+        explain_passage(part, text, size);
         return true;
     }
     if (faccessat(AT_FDCWD, path, R_OK | (for_writing ? W_OK : 0), AT_EACCESS) == 0 ||
         errno != EACCES)
         return false;
-    explain(path, for_writing ? "rwX" : "rX", for_writing ? "write" : "read", text, size);
+    explain_file(path, for_writing, text, size);
     return true;
 }

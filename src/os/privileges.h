@@ -24,9 +24,13 @@ int privileges_find_numbers(const char *user, const char *group, // group NULL: 
                             struct privileges_user *ret_user);   // 0, -EINVAL: not numbers
 void privileges_find_self(struct privileges_user *ret_user);
 
-// Gives a directory of root's to this user, and the files of root's in it whose names begin with
-// one of `names` (a list that ends with NULL). 0, or -errno and nothing was given: -ELOOP the
-// directory is a symbolic link, -ENOTEMPTY it holds other things, too.
+// Makes a directory for root alone, and what is missing above it as directories usually are: others
+// pass through. Fine if it is there. 0 or -errno.
+int privileges_make_directory(const char *path);
+
+// Gives a directory of root's to this user, and what is root's in it of files and directories whose
+// names begin with one of `names` (a list that ends with NULL). 0, or -errno and nothing was given:
+// -ELOOP the directory is a symbolic link, -ENOTEMPTY it holds other things, too.
 int privileges_hand_over(const char *directory, const char *const *names,
                          const struct privileges_user *to);
 

@@ -54,7 +54,8 @@ static int make_directory(void **state)
 static int remove_directory(void **state)
 {
     (void)state;
-    static const char *const names[] = {"data/store.db",
+    static const char *const names[] = {"data/store.db/key",
+                                        "data/store.db",
                                         "data/store.db-wal",
                                         "data/store.db-link",
                                         "data/store.db-hard",
@@ -116,6 +117,22 @@ static void numbers_of_the_environment_are_numbers(void **state)
     assert_int_equal(privileges_find_numbers("", NULL, &user), -EINVAL);
 }
 
+static void what_is_above_a_directory_can_be_passed(void **state)
+{
+    (void)state;
+    struct stat status;
+    assert_int_equal(privileges_make_directory(in("data/a/b/")), 0);
+    assert_int_equal(privileges_make_directory(in("data/a/b")), 0);
+    assert_int_equal(stat(in("data/a"), &status), 0);
+    assert_int_equal(status.st_mode & 0077, 0055);
+    assert_int_equal(stat(in("data/a/b"), &status), 0);
+    assert_int_equal(status.st_mode & 0777, 0700);
+    assert_int_equal(rmdir(in("data/a/b")), 0);
+    assert_int_equal(rmdir(in("data/a")), 0);
+    assert_int_equal(privileges_make_directory(""), -ENOENT);
+    assert_int_equal(privileges_make_directory(in("secret/a")), -ENOTDIR);
+}
+
 static void an_empty_directory_and_a_store_are_handed_over(void **state)
 {
     (void)state;
@@ -130,6 +147,17 @@ static void an_empty_directory_and_a_store_are_handed_over(void **state)
     assert_int_equal(owner_of("data/store.db"), SOMEBODY);
     assert_int_equal(owner_of("data/store.db-wal"), SOMEBODY);
     assert_int_equal(owner_of("data/other"), 0);
+}
+
+static void a_directory_in_it_goes_along(void **state)
+{
+    (void)state;
+    only_as_root();
+    assert_int_equal(mkdir(in("data/store.db"), 0700), 0);
+    make_file("data/store.db/key");
+    assert_int_equal(privileges_hand_over(in("data"), our_names, &somebody), 0);
+    assert_int_equal(owner_of("data/store.db"), SOMEBODY);
+    assert_int_equal(owner_of("data/store.db/key"), SOMEBODY);
 }
 
 static void a_directory_of_other_things_stays_roots(void **state)
@@ -258,7 +286,9 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(users_are_found_by_name_and_by_number),
         cmocka_unit_test(numbers_of_the_environment_are_numbers),
+        TEST(what_is_above_a_directory_can_be_passed),
         TEST(an_empty_directory_and_a_store_are_handed_over),
+        TEST(a_directory_in_it_goes_along),
         TEST(a_directory_of_other_things_stays_roots),
         TEST(links_are_not_followed),
         TEST(what_belongs_to_somebody_else_stays_theirs),

@@ -36,7 +36,8 @@ class Broker:
     def _start_ours(self):
         program = Path(os.environ.get("BUD", ROOT / "build/dev/bud")).resolve()
         child = Child([program, "serve", "-p", "0", "--bind", "127.0.0.1", "--workers",
-                       os.environ.get("BUD_WORKERS", "2"), "--data", self.directory / "data"],
+                       os.environ.get("BUD_WORKERS", "2"), "--data", self.directory / "data",
+                       "--user", "root"],
                       cwd=self.directory,
                       HOME=str(self.directory))
         found = child.wait_for(LISTENING.search, "the broker's start")
