@@ -236,7 +236,7 @@ static bool write_fingerprint(const X509 *certificate, char *text)
 
 int certificate_read(const char *path, struct certificate_facts *ret_facts, char *error)
 {
-    STACK_OF(X509) *all = tls_pem_certificates("certificate", path, NULL, error);
+    struct stack_st_X509 *all = tls_pem_certificates("certificate", path, NULL, error);
     if (all == NULL)
         return -EINVAL;
     struct certificate_facts facts = {.expires_at_s = certificate_end(sk_X509_value(all, 0))};

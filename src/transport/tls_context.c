@@ -104,7 +104,7 @@ static bool set_ciphers(SSL_CTX *ssl, const struct tls_settings *settings, char 
 
 // ----------------------------------------------------------------------- our own certificate
 
-static bool use_chain(SSL_CTX *ssl, const char *path, STACK_OF(X509) * chain, char *error)
+static bool use_chain(SSL_CTX *ssl, const char *path, struct stack_st_X509 *chain, char *error)
 {
     if (SSL_CTX_use_certificate(ssl, sk_X509_value(chain, 0)) != 1) {
         unsigned long code = ERR_peek_last_error();
@@ -159,7 +159,8 @@ static bool use_key(struct tls_context *context, const struct tls_settings *sett
 static bool use_certificate(struct tls_context *context, const struct tls_settings *settings,
                             EVP_MD_CTX *digest, char *error)
 {
-    STACK_OF(X509) *chain = tls_pem_certificates("certfile", settings->certfile, digest, error);
+    struct stack_st_X509 *chain =
+        tls_pem_certificates("certfile", settings->certfile, digest, error);
     if (chain == NULL)
         return false;
     bool done = use_chain(context->ssl, settings->certfile, chain, error);

@@ -56,10 +56,10 @@ static inline bool tls_is_set(const char *text)
 
 // tls_pem.c. `option` is what the configuration calls the file. The caller frees what it gets; what
 // was read is mixed into `digest`, unless that is NULL.
-STACK_OF(X509) *
-    tls_pem_certificates(const char *option, const char *path, EVP_MD_CTX *digest, char *error);
-STACK_OF(X509_CRL) *
-    tls_pem_crls(const char *option, const char *path, EVP_MD_CTX *digest, char *error);
+struct stack_st_X509 *tls_pem_certificates(const char *option, const char *path, EVP_MD_CTX *digest,
+                                           char *error);
+struct stack_st_X509_CRL *tls_pem_crls(const char *option, const char *path, EVP_MD_CTX *digest,
+                                       char *error);
 EVP_PKEY *tls_pem_key(const char *option, const char *path, bool *ret_others_can_read, char *error);
 
 // tls_trust.c: whose client certificates are accepted.

@@ -47,6 +47,17 @@ static void mix_in(EVP_MD_CTX *digest, const struct pem *pem)
         EVP_DigestUpdate(digest, pem->contents.data, pem->contents.size);
 }
 
+static bool not_pem(const struct pem *pem, const char *what, char *error)
+{
+    if (pem->contents.size > 1 && pem->contents.data[0] == 0x30)
+        return tls_complain(error,
+                            "%s %s is not PEM, but looks like DER; `openssl ... -inform der "
+                            "-in %s -out NEW.pem` makes it PEM",
+                            pem->option, pem->path, pem->path);
+    return tls_complain(error, "%s %s is not PEM: there is no line -----BEGIN %s----- in it",
+                        pem->option, pem->path, what);
+}
+
 // Why did reading the next block end? The end of the file is none of the reasons.
 static bool pem_ended_well(const struct pem *pem, int count, const char *what, char *error)
 {
@@ -55,26 +66,19 @@ static bool pem_ended_well(const struct pem *pem, int count, const char *what, c
     ERR_clear_error();
     if (at_end && count > 0)
         return true;
-    bool is_der = pem->contents.size > 1 && pem->contents.data[0] == 0x30 && at_end;
-    if (is_der)
-        return tls_complain(error,
-                            "%s %s is not PEM, but looks like DER; `openssl ... -inform der "
-                            "-in %s -out NEW.pem` makes it PEM",
-                            pem->option, pem->path, pem->path);
     if (at_end)
-        return tls_complain(error, "%s %s is not PEM: there is no line -----BEGIN %s----- in it",
-                            pem->option, pem->path, what);
+        return not_pem(pem, what, error);
     return tls_complain(error, "%s %s: block %d of -----BEGIN %s----- is damaged", pem->option,
                         pem->path, count + 1, what);
 }
 
-STACK_OF(X509) *
-    tls_pem_certificates(const char *option, const char *path, EVP_MD_CTX *digest, char *error)
+struct stack_st_X509 *tls_pem_certificates(const char *option, const char *path, EVP_MD_CTX *digest,
+                                           char *error)
 {
     struct pem pem;
     if (!pem_open(&pem, option, path, error))
         return NULL;
-    STACK_OF(X509) *all = sk_X509_new_null();
+    struct stack_st_X509 *all = sk_X509_new_null();
     for (X509 *next; all != NULL && (next = PEM_read_bio_X509(pem.bio, NULL, NULL, NULL)) != NULL;)
         if (sk_X509_push(all, next) == 0)
             X509_free(next);
@@ -87,13 +91,13 @@ STACK_OF(X509) *
     return all;
 }
 
-STACK_OF(X509_CRL) *
-    tls_pem_crls(const char *option, const char *path, EVP_MD_CTX *digest, char *error)
+struct stack_st_X509_CRL *tls_pem_crls(const char *option, const char *path, EVP_MD_CTX *digest,
+                                       char *error)
 {
     struct pem pem;
     if (!pem_open(&pem, option, path, error))
         return NULL;
-    STACK_OF(X509_CRL) *all = sk_X509_CRL_new_null();
+    struct stack_st_X509_CRL *all = sk_X509_CRL_new_null();
     for (X509_CRL *next;
          all != NULL && (next = PEM_read_bio_X509_CRL(pem.bio, NULL, NULL, NULL)) != NULL;)
         if (sk_X509_CRL_push(all, next) == 0)
@@ -117,6 +121,23 @@ static int no_passphrase(char *text, int size, int is_writing, void *asked)
     return -1;
 }
 
+static void no_key(const struct pem *pem, bool is_encrypted, char *error)
+{
+    static const char mark[] = "PRIVATE KEY-----"; // "EC", "RSA", or nothing before it
+    ERR_clear_error();
+    if (is_encrypted)
+        tls_complain(error,
+                     "%s %s is encrypted; `openssl pkey -in %s -out NEW.pem` takes the "
+                     "passphrase off",
+                     pem->option, pem->path, pem->path);
+    else if (pem->contents.size > 0 &&
+             memmem(pem->contents.data, pem->contents.size, mark, sizeof(mark) - 1) != NULL)
+        tls_complain(error, "%s %s: its key is damaged, or of a kind that OpenSSL does not know",
+                     pem->option, pem->path);
+    else
+        not_pem(pem, "PRIVATE KEY", error);
+}
+
 EVP_PKEY *tls_pem_key(const char *option, const char *path, bool *ret_others_can_read, char *error)
 {
     struct pem pem;
@@ -124,13 +145,8 @@ EVP_PKEY *tls_pem_key(const char *option, const char *path, bool *ret_others_can
     if (!pem_open(&pem, option, path, error))
         return NULL;
     EVP_PKEY *key = PEM_read_bio_PrivateKey(pem.bio, NULL, no_passphrase, &is_encrypted);
-    if (key == NULL && is_encrypted)
-        tls_complain(error,
-                     "%s %s is encrypted; `openssl pkey -in %s -out NEW.pem` takes the "
-                     "passphrase off",
-                     option, path, path);
-    else if (key == NULL)
-        pem_ended_well(&pem, 0, "PRIVATE KEY", error);
+    if (key == NULL)
+        no_key(&pem, is_encrypted, error);
     else
         *ret_others_can_read = (pem.contents.mode & 007) != 0;
     pem_close(&pem);

@@ -82,7 +82,9 @@ static SSL_TICKET_RETURN on_ticket(SSL *ssl, SSL_SESSION *session, const unsigne
         return SSL_TICKET_RETURN_IGNORE_RENEW;
     if (!may_resume(tls_stream_of_ssl(ssl)->context, session))
         return SSL_TICKET_RETURN_IGNORE_RENEW;
-    return status == SSL_TICKET_SUCCESS ? SSL_TICKET_RETURN_USE : SSL_TICKET_RETURN_USE_RENEW;
+    // In 1.3 clients use a ticket once, and need the next one for the next time.
+    bool renew = status == SSL_TICKET_SUCCESS_RENEW || SSL_version(ssl) >= TLS1_3_VERSION;
+    return renew ? SSL_TICKET_RETURN_USE_RENEW : SSL_TICKET_RETURN_USE;
 }
 
 bool tls_resume_set(struct tls_context *context, EVP_MD_CTX *digest, char *error)

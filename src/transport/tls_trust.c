@@ -28,7 +28,7 @@ struct trust {
 
 static bool add_authorities(struct trust *trust, const char *option, const char *path)
 {
-    STACK_OF(X509) *all = tls_pem_certificates(option, path, trust->digest, trust->error);
+    struct stack_st_X509 *all = tls_pem_certificates(option, path, trust->digest, trust->error);
     bool added = all != NULL;
     for (int i = 0; added && i < sk_X509_num(all); i++) {
         X509 *authority = sk_X509_value(all, i);
@@ -45,7 +45,7 @@ static bool add_authorities(struct trust *trust, const char *option, const char 
 
 static bool add_crls(struct trust *trust, const char *option, const char *path)
 {
-    STACK_OF(X509_CRL) *all = tls_pem_crls(option, path, trust->digest, trust->error);
+    struct stack_st_X509_CRL *all = tls_pem_crls(option, path, trust->digest, trust->error);
     bool added = all != NULL;
     for (int i = 0; added && i < sk_X509_CRL_num(all); i++) {
         added = X509_STORE_add_crl(trust->store, sk_X509_CRL_value(all, i)) == 1;
