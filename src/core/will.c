@@ -10,6 +10,13 @@ static uint32_t expiry_interval_of(const struct properties *properties)
     return given < UINT32_MAX ? given : UINT32_MAX - 1;
 }
 
+// Rules that somebody brought along are gone after a restart, and the will could not be checked.
+static bool may_outlive_rules(const struct session *session)
+{
+    return session->principal->rules == NULL ||
+           router_may_write(session->router, session->principal, message_topic(session->will));
+}
+
 bool will_try_set(struct session *session, const struct packet_will *will, int64_t now_ms)
 {
     struct message *message = NULL;
@@ -37,9 +44,9 @@ bool will_try_set(struct session *session, const struct packet_will *will, int64
                                            ? properties->will_delay_interval
                                            : 0;
         session->will_expiry_interval = expiry_interval_of(properties);
-        if (store->keeps)
+        session->will_stored = store->keeps && may_outlive_rules(session);
+        if (session->will_stored)
             store->will_put(store->context, session);
-        session->will_stored = store->keeps;
     }
     return true;
 }

@@ -110,6 +110,7 @@ static void session_put(void *context, const struct session *session)
 {
     struct record *record = add(context, RECORD_SESSION_PUT, session->number);
     set_text(record, session->client_id, session->user);
+    record->domain = session->principal->domain;
     record->version = session->version;
     record->expiry_interval = session->expiry_interval;
     record->detached_ms = session->connection != NULL ? 0 : session->detached_ms;
@@ -248,7 +249,8 @@ static void will_put(void *context, const struct session *session)
 {
     struct journal *journal = context;
     struct record *record = add(journal, RECORD_WILL_PUT, session->number);
-    set_text(record, session->client_id, (struct bytes){0});
+    set_text(record, session->client_id, session->user);
+    record->domain = session->principal->domain;
     record->delay_interval = session->will_delay_interval;
     record->expiry_interval = session->will_expiry_interval;
     set_message(journal, record, session->will);

@@ -12,7 +12,8 @@
 struct loading {
     struct server *server;
     struct map by_number;
-    uint64_t lost; // things for which there was no memory or no session
+    struct map principals; // by client id: who is met again is not made again
+    uint64_t lost;         // things for which there was no memory or no session
 };
 
 static struct bytes number_key(const void *session)
@@ -26,14 +27,42 @@ static struct session *find(const struct loading *loading, uint64_t number)
     return map_find(&loading->by_number, bytes_make(&number, sizeof(number)));
 }
 
+static struct bytes client_id_key(const void *principal)
+{
+    return principal_client_id(principal);
+}
+
+// With a reference; NULL without memory.
+static struct principal *try_find_principal(struct loading *loading,
+                                            const struct principal_source *source)
+{
+    struct principal *known = map_find(&loading->principals, source->client_id);
+    if (known != NULL && known->domain == source->domain && principal_is_of(known, source->user))
+        return principal_ref(known);
+    struct principal *principal = principal_try_new(&loading->server->budget, source);
+    if (principal != NULL && known == NULL && map_try_put(&loading->principals, principal))
+        principal_ref(principal);
+    return principal;
+}
+
+static void forget_principals(struct loading *loading)
+{
+    size_t position = 0;
+    struct principal *principal;
+    while ((principal = map_next(&loading->principals, &position)) != NULL)
+        principal_unref(principal);
+    map_done(&loading->principals);
+}
+
 static struct session *make_session(struct loading *loading, const struct store_session *stored)
 {
     struct server *server = loading->server;
     struct worker *worker = server->workers[server_home_of(server, stored->client_id)];
     if (worker_find_session(worker, stored->client_id) != NULL)
         return NULL;
-    struct principal_source source = {.client_id = stored->client_id, .user = stored->user};
-    struct principal *principal = principal_try_new(&server->budget, &source);
+    struct principal_source source = {
+        .client_id = stored->client_id, .user = stored->user, .domain = stored->domain};
+    struct principal *principal = try_find_principal(loading, &source);
     if (principal == NULL)
         return NULL;
     struct session *session = worker_try_restore_session(worker, stored->number, principal);
@@ -115,10 +144,25 @@ static void load_delivery(void *context, const struct store_delivery *stored)
         loading->lost++;
 }
 
-static void load_retained(void *context, struct message *message)
+// Without memory for its name it is not kept: who wrote it could not be asked about.
+static bool try_name_publisher(struct loading *loading, struct message *message,
+                               const struct store_publisher *publisher)
+{
+    struct principal_source source = {
+        .client_id = publisher->client_id, .user = publisher->user, .domain = publisher->domain};
+    if (publisher->client_id.size == 0)
+        return true;
+    principal_unref(message->principal);
+    message->principal = try_find_principal(loading, &source);
+    return message->principal != NULL;
+}
+
+static void load_retained(void *context, struct message *message,
+                          const struct store_publisher *publisher)
 {
     struct loading *loading = context;
-    if (!retained_restore(loading->server->retained, message))
+    if (!try_name_publisher(loading, message, publisher) ||
+        !retained_restore(loading->server->retained, message))
         loading->lost++;
     message_unref(message);
 }
@@ -132,6 +176,8 @@ static struct session *session_for_will(struct loading *loading, const struct st
     struct store_session short_lived = {
         .number = stored->session,
         .client_id = stored->client_id,
+        .user = stored->user,
+        .domain = stored->domain,
         .version = MQTT_3_1_1,
         .expiry_interval = UINT32_MAX,
         .detached_ms = worker->now_ms,
@@ -226,6 +272,7 @@ int loading_run(struct server *server, struct store *store, char *error)
         .window = SESSION_WINDOW,
     };
     map_init(&loading.by_number, server->hash_key, number_key);
+    map_init(&loading.principals, server->hash_key, client_id_key);
     int result = store_load(store, &loader);
     if (result < 0) {
         (void)snprintf(error, SERVER_ERROR_MAX, "cannot read the store in %.200s: %s",
@@ -239,5 +286,6 @@ int loading_run(struct server *server, struct store *store, char *error)
         say_what_came(server, &loading, &numbers);
     }
     map_done(&loading.by_number);
+    forget_principals(&loading);
     return result;
 }

@@ -28,7 +28,7 @@ enum record_kind {
     RECORD_INCOMING_REMOVE, // session, packet_id
     RECORD_RETAINED_PUT, // message (its sequence decides against other workers'); an empty payload
                          // removes
-    RECORD_WILL_PUT,     // session, text = client id, message, numbers below
+    RECORD_WILL_PUT,     // session, text = client id, text_more = user, message, numbers below
     RECORD_WILL_REMOVE,  // session
 };
 
@@ -42,6 +42,7 @@ struct record {
     struct subscription_options options;
     uint32_t expiry_interval; // SESSION_PUT: seconds; WILL_PUT: message expiry interval of the will
     uint32_t delay_interval;  // WILL_PUT
+    uint32_t domain;          // SESSION_PUT, WILL_PUT: of the principal
     uint64_t session;         // its number
     uint64_t number;          // of the delivery, within the session, ascending
     int64_t detached_ms;      // SESSION_PUT: monotonic, when it went offline; 0: it is connected

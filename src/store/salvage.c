@@ -12,6 +12,7 @@
 
 #define NEW_SUFFIX ".new"
 #define ROWS_IN_GROUP 10000
+#define DAMAGED "damaged" // how the old file is called then
 
 struct salvage {
     struct store *fresh;
@@ -55,21 +56,21 @@ static bool new_is_whole(const struct store *store)
     return whole;
 }
 
-static int set_aside(const struct store *store, const char *suffix)
+static int set_aside(const struct store *store, const char *suffix, const char *word)
 {
     char aside[64];
     struct path from = path_with(store, suffix);
     if (!disk_exists(store->disk, from.text))
         return 0;
-    (void)snprintf(aside, sizeof(aside), "%s.damaged-%lld", suffix,
+    (void)snprintf(aside, sizeof(aside), "%s.%s-%lld", suffix, word,
                    (long long)(store->options.wall_ms / 1000));
     return disk_rename(store->disk, from.text, path_with(store, aside).text);
 }
 
 // The log goes first: it must not be taken for that of the new file.
-static int put_in_place(const struct store *store)
+static int put_in_place(const struct store *store, const char *word)
 {
-    int result = set_aside(store, "-wal");
+    int result = set_aside(store, "-wal", word);
     if (result == 0)
         result = disk_remove(store->disk, path_with(store, "-mark").text);
     if (result == 0)
@@ -77,7 +78,7 @@ static int put_in_place(const struct store *store)
     if (result == 0)
         result = disk_remove(store->disk, path_with(store, NEW_SUFFIX "-mark").text);
     if (result == 0)
-        result = set_aside(store, "");
+        result = set_aside(store, "", word);
     if (result == 0)
         result = disk_rename(store->disk, path_with(store, NEW_SUFFIX).text, store->path);
     return result == 0 ? disk_sync_directory(store->disk, store->directory) : result;
@@ -88,7 +89,7 @@ int salvage_finish(struct store *store)
     static const char *const leftovers[] = {NEW_SUFFIX, NEW_SUFFIX "-wal", NEW_SUFFIX "-journal",
                                             NEW_SUFFIX "-mark", NULL};
     if (disk_exists(store->disk, path_with(store, NEW_SUFFIX).text) && new_is_whole(store))
-        return put_in_place(store);
+        return put_in_place(store, DAMAGED);
     return remove_all(store, leftovers);
 }
 
@@ -134,7 +135,7 @@ int salvage_create(struct store *store)
     int result = open_fresh(store, &fresh);
     if (fresh != NULL)
         result = close_fresh(fresh, result);
-    return result == 0 ? put_in_place(store) : result;
+    return result == 0 ? put_in_place(store, DAMAGED) : result;
 }
 
 static int save_row(void *context, const struct row *row)
@@ -212,25 +213,51 @@ static void report(struct store *store, const struct salvage *salvage, uint32_t 
                             "and was left out");
 }
 
-int salvage_run(struct store *store, struct pages *pages, uint32_t first_damaged)
+// All that can be read, into a new file that then stands in the place of the old one.
+static int rebuild(struct store *store, struct pages *pages, struct salvage *salvage,
+                   const char *word, bool *ret_rest_known)
 {
-    struct salvage salvage = {0};
-    bool rest_known = true;
-    int result = open_fresh(store, &salvage.fresh);
-    if (salvage.fresh == NULL)
+    int result = open_fresh(store, &salvage->fresh);
+    if (salvage->fresh == NULL)
         return result;
     struct tree_walk *walk = tree_walk_new(pages);
     if (walk == NULL && result == 0)
         result = -ENOMEM;
     if (result == 0) {
-        walk->context = &salvage;
+        walk->context = salvage;
         walk->row = save_row;
-        result = save_tables(&salvage, walk, &rest_known);
+        result = save_tables(salvage, walk, ret_rest_known);
     }
     tree_walk_free(walk);
-    result = close_fresh(salvage.fresh, result);
-    if (result == 0)
-        result = put_in_place(store);
+    result = close_fresh(salvage->fresh, result);
+    return result == 0 ? put_in_place(store, word) : result;
+}
+
+int salvage_upgrade(struct store *store, struct pages *pages, uint32_t format)
+{
+    struct salvage salvage = {0};
+    bool rest_known = true;
+    char word[32], rows[256];
+    (void)snprintf(word, sizeof(word), "format-%u", (unsigned)format);
+    int result = rebuild(store, pages, &salvage, word, &rest_known);
+    if (result < 0)
+        return result;
+    append_counts(rows, sizeof(rows), salvage.rows);
+    store_report(store,
+                 "%s was of an older format (%u, now %d): its rows were taken over (%s); the old "
+                 "file is kept as %s.%s-%lld and may be deleted",
+                 store->path, (unsigned)format, TABLE_FORMAT, rows, STORE_FILE, word,
+                 (long long)(store->options.wall_ms / 1000));
+    return 0;
+}
+
+int salvage_run(struct store *store, struct pages *pages, uint32_t first_damaged)
+{
+    struct salvage salvage = {0};
+    bool rest_known = true;
+    int result = rebuild(store, pages, &salvage, DAMAGED, &rest_known);
+    if (salvage.fresh == NULL)
+        return result;
     if (result == 0)
         report(store, &salvage, first_damaged, rest_known);
     store->damaged_pages++; // at least the one that was found first

@@ -13,6 +13,9 @@ int salvage_finish(struct store *store);
 
 int salvage_create(struct store *store); // an empty one
 
+// Brings a whole store of the format before to the present one. What it was is kept beside it.
+int salvage_upgrade(struct store *store, struct pages *pages, uint32_t format);
+
 // `first_damaged` is named in the report: 0 none.
 int salvage_run(struct store *store, struct pages *pages, uint32_t first_damaged);
 

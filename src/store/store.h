@@ -34,9 +34,9 @@ struct store_options {
 };
 
 // Opens or makes the store; takes an exclusive lock on the directory. 0, or -errno and a sentence
-// in `error` (STORE_ERROR_MAX bytes): -EWOULDBLOCK another bud has it, -EPROTO a newer format,
-// -ENOSPC, -EIO, -EACCES. A damaged store opens: what cannot be read is moved aside and reported. A
-// full disk opens too.
+// in `error` (STORE_ERROR_MAX bytes): -EWOULDBLOCK another bud has it, -EPROTO a newer format
+// (one before is brought to the present one), -ENOSPC, -EIO, -EACCES. A damaged store opens: what
+// cannot be read is moved aside and reported. A full disk opens too.
 int store_open(const struct store_options *options, struct store **ret_store, char *error);
 int store_close(struct store *store); // checkpoints; 0 or -errno
 
@@ -46,6 +46,7 @@ int store_close(struct store *store); // checkpoints; 0 or -errno
 struct store_session {
     uint64_t number;
     struct bytes client_id, user;
+    uint32_t domain; // see core/principal.h
     uint8_t version;
     uint32_t expiry_interval;
     int64_t detached_ms; // monotonic of this run; for one that was connected at the crash: the
@@ -66,9 +67,16 @@ struct store_delivery {
 
 struct store_will {
     uint64_t session;
-    struct bytes client_id;
+    struct bytes client_id, user;
+    uint32_t domain;
     struct message *message;
     uint32_t delay_interval, expiry_interval;
+};
+
+// Who published a retained message. No client id: not known (it is from the first format).
+struct store_publisher {
+    struct bytes client_id, user;
+    uint32_t domain;
 };
 
 struct store_loader {
@@ -81,7 +89,8 @@ struct store_loader {
     // A publication of `publisher` under this identifier reached `target` and was not released yet.
     void (*spread)(void *context, uint64_t publisher, uint16_t packet_id, uint64_t target);
     void (*delivery)(void *context, const struct store_delivery *delivery);
-    void (*retained)(void *context, struct message *message); // with its sequence
+    void (*retained)(void *context, struct message *message, // with its sequence
+                     const struct store_publisher *publisher);
     void (*will)(void *context, const struct store_will *will);
     uint32_t window; // deliveries of one session that are given at most; the rest is counted in
                      // store_waiting and read later

@@ -120,9 +120,11 @@ static void on_delivery(void *context, const struct store_delivery *delivery)
     given++;
 }
 
-static void on_retained(void *context, struct message *message)
+static void on_retained(void *context, struct message *message,
+                        const struct store_publisher *publisher)
 {
     (void)context;
+    (void)publisher;
     message_unref(message);
     given++;
 }

@@ -40,13 +40,26 @@ __attribute__((format(printf, 1, 2))) static inline void hear(const char *format
     va_end(arguments);
 }
 
+// Who somebody was, if it is not nobody.
+static inline void hear_who(struct bytes client_id, struct bytes user, uint32_t domain)
+{
+    if (client_id.size > 0)
+        hear(" of '%.*s'", (int)client_id.size, (const char *)client_id.data);
+    if (user.size > 0)
+        hear(" user '%.*s'", (int)user.size, (const char *)user.data);
+    if (domain != 0)
+        hear(" domain %u", domain);
+}
+
 static inline void hear_session(void *context, const struct store_session *session)
 {
     (void)context;
-    hear("session %d '%.*s' '%.*s' version %d expiry %u detached %d\n", (int)session->number,
+    hear("session %d '%.*s' '%.*s' version %d expiry %u detached %d", (int)session->number,
          (int)session->client_id.size, (const char *)session->client_id.data,
          (int)session->user.size, (const char *)session->user.data, session->version,
          session->expiry_interval, (int)session->detached_ms);
+    hear_who((struct bytes){0}, (struct bytes){0}, session->domain);
+    hear("\n");
 }
 
 static inline void hear_subscription(void *context, uint64_t session, struct bytes filter,
@@ -97,11 +110,13 @@ static inline void hear_delivery(void *context, const struct store_delivery *del
     message_unref(delivery->message);
 }
 
-static inline void hear_retained(void *context, struct message *message)
+static inline void hear_retained(void *context, struct message *message,
+                                 const struct store_publisher *publisher)
 {
     (void)context;
     hear("retained %d", (int)message->sequence);
     hear_message(message);
+    hear_who(publisher->client_id, publisher->user, publisher->domain);
     hear("\n");
     message_unref(message);
 }
@@ -112,6 +127,7 @@ static inline void hear_will(void *context, const struct store_will *will)
     hear("will %d '%.*s' delay %u expiry %u", (int)will->session, (int)will->client_id.size,
          (const char *)will->client_id.data, will->delay_interval, will->expiry_interval);
     hear_message(will->message);
+    hear_who((struct bytes){0}, will->user, will->domain);
     hear("\n");
     message_unref(will->message);
 }

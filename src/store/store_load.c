@@ -138,6 +138,7 @@ static int load_session(struct loading *loading, const struct row *row)
         .number = (uint64_t)values[SESSION_NUMBER].number,
         .client_id = values[SESSION_CLIENT_ID].bytes,
         .user = values[SESSION_USER].bytes,
+        .domain = (uint32_t)values[SESSION_DOMAIN].number,
         .version = (uint8_t)values[SESSION_VERSION].number,
         .expiry_interval = (uint32_t)values[SESSION_EXPIRY].number,
         .detached_ms = store->options.monotonic_ms - since_ms,
@@ -374,7 +375,12 @@ static int give_retained(struct loading *loading, const struct row *row)
     if (message == NULL)
         return without_message(loading, row, result);
     message->sequence = (uint64_t)row->values[RETAINED_SEQUENCE].number;
-    loading->loader->retained(loading->loader->context, message);
+    struct store_publisher publisher = {
+        .client_id = row->values[RETAINED_CLIENT_ID].bytes,
+        .user = row->values[RETAINED_USER].bytes,
+        .domain = (uint32_t)row->values[RETAINED_DOMAIN].number,
+    };
+    loading->loader->retained(loading->loader->context, message, &publisher);
     return 0;
 }
 
@@ -385,6 +391,8 @@ static int give_will(struct loading *loading, const struct row *row)
     struct store_will will = {
         .session = (uint64_t)row->values[WILL_SESSION].number,
         .client_id = row->values[WILL_CLIENT_ID].bytes,
+        .user = row->values[WILL_USER].bytes,
+        .domain = (uint32_t)row->values[WILL_DOMAIN].number,
         .message = message_of(loading, number, &result),
         .delay_interval = (uint32_t)row->values[WILL_DELAY].number,
         .expiry_interval = (uint32_t)row->values[WILL_EXPIRY].number,

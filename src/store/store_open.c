@@ -138,12 +138,15 @@ static void look_at_log(struct store *store, const struct pages_survey *survey)
     mark_as_it_is(store, path);
 }
 
-static int check_format(const struct store *store, struct pages *pages, char *error)
+// 0: it cannot be told.
+static uint32_t format_of(struct pages *pages)
 {
     uint8_t page[DISK_PAGE_SIZE];
-    if (pages_get(pages, 1, page) != 0)
-        return 0;
-    uint32_t format = pages_number(page + 60, 4);
+    return pages_get(pages, 1, page) == 0 ? pages_number(page + 60, 4) : 0;
+}
+
+static int check_format(const struct store *store, uint32_t format, char *error)
+{
     if (format <= TABLE_FORMAT)
         return 0;
     return refuse(error, -EPROTO,
@@ -177,12 +180,15 @@ static int look_through(struct store *store, char *error)
     if (!survey->has_main && survey->page_count == 0) {
         result = begin_empty(store, disk_exists(store->disk, mark));
     } else {
-        result = check_format(store, pages, error);
+        uint32_t format = format_of(pages);
+        result = check_format(store, format, error);
         if (result == 0)
             look_at_log(store, survey);
         if (result == 0 && (!survey->has_main || survey->page_count == 0 ||
                             pages_count_damaged(pages, &first) > 0))
             result = salvage_run(store, pages, first);
+        else if (result == 0 && format > 0 && format < TABLE_FORMAT)
+            result = salvage_upgrade(store, pages, format);
     }
     pages_close(pages);
     return result;

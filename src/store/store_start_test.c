@@ -57,10 +57,10 @@ static void a_newer_format_is_refused_and_untouched(void **state)
     (void)state;
     commit_one(session_put(1, "c"));
     close_store();
-    run_sql("PRAGMA user_version=2");
+    run_sql("PRAGMA user_version=3");
     assert_int_equal(try_open(error), -EPROTO);
     assert_non_null(strstr(error, "newer bud"));
-    run_sql("PRAGMA user_version=1");
+    run_sql("PRAGMA user_version=2");
     open_and_load();
     assert_non_null(strstr(heard, "session 1"));
     assert_string_equal(reports, "");

@@ -199,8 +199,10 @@ static inline void world_on_delivery(void *context, const struct store_delivery 
     message_unref(delivery->message);
 }
 
-static inline void world_on_retained(void *context, struct message *message)
+static inline void world_on_retained(void *context, struct message *message,
+                                     const struct store_publisher *publisher)
 {
+    (void)publisher;
     struct world *world = context;
     uint64_t content = world_hash_payload(message_payload(message));
     world->state += world_line(world, "retained %llu %llx", (unsigned long long)message->sequence,

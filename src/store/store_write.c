@@ -22,6 +22,17 @@ static int64_t to_wall(struct moment now, int64_t monotonic_ms)
     return wall_ms == 0 ? 1 : wall_ms; // 0 means something else wherever a time is kept
 }
 
+static struct bytes text_of(const struct record *record)
+{
+    return bytes_make(record->text, record->text_size);
+}
+
+static struct bytes text_more_of(const struct record *record)
+{
+    return bytes_from(bytes_make(record->text, record->text_size + record->text_more_size),
+                      record->text_size);
+}
+
 static int put_session(struct store *store, const struct record *record, struct moment now)
 {
     struct row row = {.table = TABLE_SESSION};
@@ -32,9 +43,9 @@ static int put_session(struct store *store, const struct record *record, struct 
     store_got(store, TABLE_SESSION);
     if (there == 0)
         store->tally.sessions++;
-    row.values[SESSION_CLIENT_ID].bytes = bytes_make(record->text, record->text_size);
-    row.values[SESSION_USER].bytes = bytes_from(
-        bytes_make(record->text, record->text_size + record->text_more_size), record->text_size);
+    row.values[SESSION_CLIENT_ID].bytes = text_of(record);
+    row.values[SESSION_USER].bytes = text_more_of(record);
+    row.values[SESSION_DOMAIN].number = record->domain;
     row.values[SESSION_VERSION].number = record->version;
     row.values[SESSION_EXPIRY].number = record->expiry_interval;
     row.values[SESSION_DETACHED].number =
@@ -182,6 +193,17 @@ static int remove_retained(struct store *store, const struct message *message, s
     return result < 0 ? result : store_leave_message(store, before);
 }
 
+static void set_publisher(struct row *row, const struct principal *principal)
+{
+    row->values[RETAINED_CLIENT_ID].bytes = row->values[RETAINED_USER].bytes = (struct bytes){0};
+    row->values[RETAINED_DOMAIN].number = 0;
+    if (principal == NULL)
+        return;
+    row->values[RETAINED_CLIENT_ID].bytes = principal_client_id(principal);
+    row->values[RETAINED_USER].bytes = principal_user(principal);
+    row->values[RETAINED_DOMAIN].number = principal->domain;
+}
+
 // Workers hand their records over one after the other: what was set last on one may come before
 // what was set earlier on another. The sequence decides.
 static int put_retained(struct store *store, struct message *message, struct moment now)
@@ -206,6 +228,7 @@ static int put_retained(struct store *store, struct message *message, struct mom
     row.values[RETAINED_TOPIC].bytes = message_topic(message);
     row.values[RETAINED_SEQUENCE].number = (int64_t)message->sequence;
     row.values[RETAINED_MESSAGE].number = (int64_t)number;
+    set_publisher(&row, message->principal);
     result = store_put(store, &row);
     return result < 0 ? result : store_leave_message(store, before);
 }
@@ -234,7 +257,9 @@ static int put_will(struct store *store, const struct record *record, struct mom
         return result;
     struct row row = {.table = TABLE_WILL};
     row.values[WILL_SESSION].number = (int64_t)record->session;
-    row.values[WILL_CLIENT_ID].bytes = bytes_make(record->text, record->text_size);
+    row.values[WILL_CLIENT_ID].bytes = text_of(record);
+    row.values[WILL_USER].bytes = text_more_of(record);
+    row.values[WILL_DOMAIN].number = record->domain;
     row.values[WILL_MESSAGE].number = (int64_t)number;
     row.values[WILL_DELAY].number = record->delay_interval;
     row.values[WILL_EXPIRY].number = record->expiry_interval;

@@ -11,7 +11,7 @@
 const struct table_description table_descriptions[TABLE_COUNT] = {
     [TABLE_META] = {"meta", 2, 1, false, {{"name", VALUE_TEXT}, {"value", VALUE_NUMBER}}},
     [TABLE_SESSION] = {"session",
-                       6,
+                       7,
                        1,
                        true,
                        {{"number", VALUE_NUMBER},
@@ -19,7 +19,9 @@ const struct table_description table_descriptions[TABLE_COUNT] = {
                         {"user", VALUE_TEXT},
                         {"version", VALUE_NUMBER},
                         {"expiry", VALUE_NUMBER},
-                        {"detached", VALUE_NUMBER}}},
+                        {"detached", VALUE_NUMBER},
+                        {"domain", VALUE_NUMBER}},
+                       .older_count = 6},
     [TABLE_SUBSCRIPTION] = {"subscription",
                             7,
                             2,
@@ -66,21 +68,28 @@ const struct table_description table_descriptions[TABLE_COUNT] = {
                        {"packet_id", VALUE_NUMBER},
                        {"session", VALUE_NUMBER}}},
     [TABLE_RETAINED] = {"retained",
-                        3,
+                        6,
                         1,
                         false,
                         {{"topic", VALUE_TEXT},
                          {"sequence", VALUE_NUMBER},
-                         {"message", VALUE_NUMBER}}},
+                         {"message", VALUE_NUMBER},
+                         {"client_id", VALUE_TEXT},
+                         {"user", VALUE_TEXT},
+                         {"domain", VALUE_NUMBER}},
+                        .older_count = 3},
     [TABLE_WILL] = {"will",
-                    5,
+                    7,
                     1,
                     true,
                     {{"session", VALUE_NUMBER},
                      {"client_id", VALUE_TEXT},
                      {"message", VALUE_NUMBER},
                      {"delay", VALUE_NUMBER},
-                     {"expiry", VALUE_NUMBER}}},
+                     {"expiry", VALUE_NUMBER},
+                     {"user", VALUE_TEXT},
+                     {"domain", VALUE_NUMBER}},
+                    .older_count = 5},
     [TABLE_REMOVAL] = {"removal", 1, 1, true, {{"session", VALUE_NUMBER}}},
 };
 
@@ -94,9 +103,14 @@ static uint32_t check_number(uint32_t crc, uint64_t number)
 
 uint32_t row_check(const struct row *row)
 {
+    return row_check_first(row, table_descriptions[row->table].column_count);
+}
+
+uint32_t row_check_first(const struct row *row, unsigned count)
+{
     const struct table_description *table = &table_descriptions[row->table];
     uint32_t crc = check_number(0, row->table);
-    for (unsigned i = 0; i < table->column_count; i++) {
+    for (unsigned i = 0; i < count; i++) {
         const struct value *value = &row->values[i];
         if (table->columns[i].kind == VALUE_NUMBER) {
             crc = check_number(crc, (uint64_t)value->number);

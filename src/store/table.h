@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: MIT
 // The tables of the store, described once: their SQL, the check on every row, dumping, salvaging
 // and quarantine all follow from these rows. A value is a number, a text or a blob; the first
-// key_count columns are the key. To add a column is a new format: raise TABLE_FORMAT.
+// key_count columns are the key. To add columns is a new format: put them behind the others, raise
+// TABLE_FORMAT and say how many there were (older_count); a store of the older format is brought to
+// the present one when it is opened (salvage.h).
 #ifndef BUD_STORE_TABLE_H
 #define BUD_STORE_TABLE_H
 
@@ -9,7 +11,7 @@
 
 #include <stdbool.h>
 
-#define TABLE_FORMAT 1               // PRAGMA user_version
+#define TABLE_FORMAT 2               // PRAGMA user_version
 #define TABLE_APPLICATION 0x42756431 // PRAGMA application_id: "Bud1"
 #define TABLE_COLUMNS_MAX 9
 
@@ -34,7 +36,8 @@ enum {
     SESSION_USER,
     SESSION_VERSION,
     SESSION_EXPIRY,
-    SESSION_DETACHED // wall-clock milliseconds; 0: connected
+    SESSION_DETACHED, // wall-clock milliseconds; 0: connected
+    SESSION_DOMAIN    // of its principal
 };
 enum {
     SUBSCRIPTION_SESSION,
@@ -68,8 +71,23 @@ enum {
 };
 enum { INCOMING_SESSION, INCOMING_PACKET_ID };
 enum { SPREAD_PUBLISHER, SPREAD_PACKET_ID, SPREAD_SESSION };
-enum { RETAINED_TOPIC, RETAINED_SEQUENCE, RETAINED_MESSAGE };
-enum { WILL_SESSION, WILL_CLIENT_ID, WILL_MESSAGE, WILL_DELAY, WILL_EXPIRY };
+enum {
+    RETAINED_TOPIC,
+    RETAINED_SEQUENCE,
+    RETAINED_MESSAGE,
+    RETAINED_CLIENT_ID, // of who published it; empty: not known
+    RETAINED_USER,
+    RETAINED_DOMAIN
+};
+enum {
+    WILL_SESSION,
+    WILL_CLIENT_ID,
+    WILL_MESSAGE,
+    WILL_DELAY,
+    WILL_EXPIRY,
+    WILL_USER,
+    WILL_DOMAIN
+};
 enum { REMOVAL_SESSION }; // a session that is gone, but not yet all of its deliveries
 
 enum delivery_state { DELIVERY_WAITS, DELIVERY_IS_SENT, DELIVERY_IS_RELEASED };
@@ -87,6 +105,7 @@ struct table_description {
     uint8_t key_count;
     bool row_id; // the key is one number, which is SQLite's own
     struct table_column columns[TABLE_COLUMNS_MAX];
+    uint8_t older_count; // columns in format 1; 0: as many
 };
 
 extern const struct table_description table_descriptions[TABLE_COUNT];
@@ -102,6 +121,7 @@ struct row {
 };
 
 uint32_t row_check(const struct row *row); // CRC32C of the table and every value
+uint32_t row_check_first(const struct row *row, unsigned count); // and of its first values
 
 // SQL. Each returns its length; `size` must do.
 #define TABLE_SQL_MAX 512

@@ -172,19 +172,28 @@ static bool take_record(struct bytes payload, struct record *ret_record)
     return true;
 }
 
+// How many columns of the table this record has: those of the present format or of the one before.
+static unsigned columns_in(const struct record *record, const struct table_description *table)
+{
+    if (record->count == table->column_count + 1u)
+        return table->column_count;
+    return table->older_count != 0 && record->count == table->older_count + 1u ? table->older_count
+                                                                               : 0;
+}
+
 // Is this record a row of that table? Its check says so.
 static bool is_row(const struct record *record, enum table table, bool is_table, int64_t row_id,
                    struct row *ret_row)
 {
     const struct table_description *description = &table_descriptions[table];
-    unsigned count = description->column_count;
-    if (record->count != count + 1 || description->row_id != is_table)
+    unsigned count = columns_in(record, description);
+    if (count == 0 || description->row_id != is_table)
         return false;
-    ret_row->table = (uint8_t)table;
+    *ret_row = (struct row){.table = (uint8_t)table}; // what an older one lacks is 0 and empty
     memcpy(ret_row->values, record->values, count * sizeof(record->values[0]));
     if (is_table)
         ret_row->values[0].number = row_id;
-    return record->values[count].number == row_check(ret_row);
+    return record->values[count].number == row_check_first(ret_row, count);
 }
 
 // TABLE_COUNT: of any table.
