@@ -14,6 +14,7 @@ static const struct command commands[] = {
     {"sub", cmd_sub, "print messages as they come"},
     {"store", cmd_store, "look into what the broker keeps: check, dump, backup, compact"},
     {"user", cmd_user, "who may come in: add, del, list"},
+    {"acl", cmd_acl, "who may read and write what, and which rule says so: explain, check"},
     {"passwd", cmd_passwd, "Mosquitto's password files, as mosquitto_passwd"},
 };
 

@@ -18,6 +18,7 @@ int cmd_pub(int argc, char **argv);
 int cmd_sub(int argc, char **argv);
 int cmd_store(int argc, char **argv);
 int cmd_passwd(int argc, char **argv);
+int cmd_acl(int argc, char **argv);
 int cmd_user(int argc, char **argv);
 
 #endif
