@@ -164,11 +164,19 @@ def test_pages_of_the_same_host(over_websocket, host, origin):
     "chrome-extension://broker:1883", "http://user@broker:1883", "",
 ))
 def test_foreign_pages(broker, origin):
-    position = broker.log_position()
     answer = ask(broker.port, request(Host="broker:1883", Origin=origin))
     assert_refused(answer, 403)
     assert b"websockets_origin" in answer.body
-    broker.wait_for_log("websockets_origin", start=position)
+
+
+def test_the_log_says_who_was_refused(fresh_broker):
+    broker = fresh_broker()
+    ask(broker.port, request(Origin="http://evil.example"))
+    broker.wait_for_log("websockets_origin")
+    ask(broker.port, request(Sec_WebSocket_Protocol="chat"))
+    broker.wait_for_log("sub-protocols")
+    ask(broker.port, "GET / HTTP/1.1\n\n")
+    broker.wait_for_log("without CR")
 
 
 def test_two_origins(broker):
