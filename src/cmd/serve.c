@@ -2,10 +2,17 @@
 // `bud serve`: the broker. Needs no file and no flag; says what it listens on, for whom, and what
 // to type next. Every option of server/options.h is a flag here.
 #include "cmd/cmd.h"
+
+#include "base/memory.h"
+#include "cmd/confinement.h"
 #include "cmd/data_directory.h"
+#include "cmd/serve_arguments.h"
+#include "cmd/serve_help.h"
 #include "cmd/service.h"
 #include "edge/sys_topics.h"
+#include "os/daemon.h"
 #include "os/file.h"
+#include "os/file_contents.h"
 #include "os/net.h"
 #include "os/process.h"
 #include "server/listener.h"
@@ -22,132 +29,11 @@
 // fourth message.
 #define KEPT_MEMORY ((size_t)4 << 20)
 #define DATA_DIRECTORY_MAX 1024
+#define PLACE_MAX 512
+#define PID_FILE_MODE 0644
+#define EXIT_CONFIGURATION 3 // as Mosquitto ends
 
-static void flag_name(const struct option_row *row, char *name, size_t size)
-{
-    (void)snprintf(name, size, "%s", row->name);
-    for (char *c = name; *c != 0; c++)
-        *c = *c == '_' ? '-' : *c;
-}
-
-// The options of a start, and of its one listener.
-struct told {
-    struct options options;
-    struct listener_options listener;
-    char data[DATA_DIRECTORY_MAX];
-};
-
-static void *object_of(struct told *told, const struct option_row *row)
-{
-    return row->scope == SCOPE_GLOBAL ? (void *)&told->options : (void *)&told->listener;
-}
-
-static bool is_flag(const struct option_row *row)
-{
-    return row->size > 0 && row->scope <= SCOPE_SECURITY && row->kind != OPTION_LIST;
-}
-
-static void print_flags(void)
-{
-    size_t count;
-    const struct option_row *rows = option_rows(&count);
-    struct told defaults;
-    options_set_defaults(&defaults.options);
-    listener_options_set_defaults(&defaults.listener, false);
-    for (size_t i = 0; i < count; i++) {
-        char name[OPTION_NAME_MAX], value[OPTION_SHOWN_MAX];
-        if (!is_flag(&rows[i]))
-            continue;
-        flag_name(&rows[i], name, sizeof(name));
-        option_show(object_of(&defaults, &rows[i]), &rows[i], value, sizeof(value));
-        printf("  --%-30s %s (%s)\n", name, rows[i].help, value);
-    }
-}
-
-static void print_help(void)
-{
-    printf("usage: bud serve [-p PORT] [--bind ADDRESS] [--workers N] [-v] [--OPTION VALUE]...\n\n"
-           "The broker for MQTT 3.1, 3.1.1 and 5.0. It needs no option: it listens on every\n"
-           "interface, port 1883, and takes clients from this machine and private networks.\n\n"
-           "  -p, --port PORT          0 lets the system choose\n"
-           "      --bind ADDRESS       listen on this address only\n"
-           "  -v, --verbose            log more\n\noptions (and their defaults):\n\n");
-    print_flags();
-}
-
-static int unknown_option(const char *name)
-{
-    const char *nearest = option_suggest(name);
-    fprintf(stderr, "bud serve: there is no option '--%s'.", name);
-    if (nearest != NULL) {
-        char flag[OPTION_NAME_MAX];
-        flag_name(option_find(nearest), flag, sizeof(flag));
-        fprintf(stderr, " Did you mean: --%s", flag);
-    }
-    fputs(" (`bud serve --help` lists them)\n", stderr);
-    return EXIT_USAGE;
-}
-
-struct arguments {
-    int count, next;
-    char **values;
-};
-
-// The value of a flag: behind '=', or the next argument.
-static const char *value_of(struct arguments *arguments, const char *inline_value)
-{
-    if (inline_value != NULL)
-        return inline_value;
-    return arguments->next < arguments->count ? arguments->values[arguments->next++] : NULL;
-}
-
-static int set_option(struct arguments *arguments, struct told *told, const char *name,
-                      const char *inline_value)
-{
-    char error[OPTION_ERROR_MAX];
-    const struct option_row *row = option_find(name);
-    if (row == NULL || !is_flag(row))
-        return unknown_option(name);
-    const char *value = value_of(arguments, inline_value);
-    if (value == NULL) {
-        fprintf(stderr, "bud serve: --%s needs a value\n", name);
-        return EXIT_USAGE;
-    }
-    if (option_set(object_of(told, row), row, value, error) < 0) {
-        fprintf(stderr, "bud serve: %s\n", error);
-        return EXIT_USAGE;
-    }
-    return EXIT_DONE;
-}
-
-static int parse_long(struct arguments *arguments, struct told *told, const char *argument)
-{
-    char name[64];
-    size_t size = strcspn(argument, "=");
-    if (size >= sizeof(name))
-        return unknown_option(argument);
-    memcpy(name, argument, size);
-    name[size] = 0;
-    if (strcmp(name, "verbose") == 0) {
-        told->options.verbose = 1;
-        return EXIT_DONE;
-    }
-    return set_option(arguments, told, name, argument[size] == '=' ? argument + size + 1 : NULL);
-}
-
-static int parse_one(struct arguments *arguments, struct told *told, const char *argument)
-{
-    if (strncmp(argument, "--", 2) == 0 && argument[2] != 0)
-        return parse_long(arguments, told, argument + 2);
-    if (strcmp(argument, "-v") == 0) {
-        told->options.verbose = 1;
-        return EXIT_DONE;
-    }
-    if (strncmp(argument, "-p", 2) == 0)
-        return set_option(arguments, told, "port", argument[2] != 0 ? argument + 2 : NULL);
-    fprintf(stderr, "bud serve: what is '%s'? (`bud serve --help` lists the options)\n", argument);
-    return EXIT_USAGE;
-}
+static int on_bound(struct server *server, char *error);
 
 static void say_who_may_come(const struct server *server)
 {
@@ -211,100 +97,247 @@ static void say_started(struct server *server)
             flag, flag);
 }
 
-static bool choose_data(struct told *told)
-{
-    struct options *options = &told->options;
-    if (options->data[0] != 0 || options->persistence == 0)
-        return true;
-    options->data = told->data;
-    return data_directory_default(told->data, sizeof(told->data));
-}
+// ---- the configuration ----
 
-// The interim: one listener.
-static void settle_listener(struct told *told)
-{
-    told->options.allow_anonymous = told->listener.allow_anonymous;
-    told->options.qos_max = told->listener.qos_max;
-    told->options.topic_alias_max = told->listener.topic_alias_max;
-    if (told->listener.connections_max > 0)
-        told->options.connections_max = told->listener.connections_max;
-    told->options.listeners = &told->listener;
-    told->options.listener_count = 1;
-}
-
-struct running {
-    struct server *server;
-    const struct options *options;
+// One that was in use: its texts may still be.
+struct past {
+    struct past *next;
+    struct config *config;
 };
 
-static void reload(void *context)
+struct serving {
+    struct serve_arguments *arguments;
+    struct config *config; // the one in use
+    struct past *past;
+    struct server *server;
+    char data[DATA_DIRECTORY_MAX];
+};
+
+static const char *kind_word(enum complaint_kind kind)
 {
-    struct running *running = context;
-    struct log_line line;
-    char error[SERVER_ERROR_MAX] = "";
-    int result = server_reload(running->server, running->options, error);
-    log_begin(&line, &running->server->log, result < 0 ? LOG_RELOAD_REFUSED : LOG_RELOADED);
-    if (result < 0)
-        log_text(&line, "cause", error);
-    log_end(&line);
+    static const char *const words[] = {
+        [COMPLAINT_ERROR] = "", [COMPLAINT_WARNING] = "warning: ", [COMPLAINT_NOTE] = "note: "};
+    return words[kind];
 }
 
-static int run(struct told *told)
+static void place_text(const struct complaint *complaint, char *text, size_t size)
 {
-    struct options *options = &told->options;
-    char error[SERVER_ERROR_MAX] = "";
-    struct server *server;
-    process_catch_signals();
-    process_keep_freed_memory(KEPT_MEMORY);
-    settle_listener(told);
-    if (!choose_data(told)) {
-        fputs("bud serve: where shall the store be? Say it with --data DIRECTORY (or "
-              "--persistence false)\n",
-              stderr);
-        return EXIT_FAILED;
+    if (complaint->line > 0)
+        (void)snprintf(text, size, "%s:%" PRIu32 ": ", complaint->file, complaint->line);
+    else
+        (void)snprintf(text, size, "%s%s", complaint->file, complaint->file[0] != 0 ? ": " : "");
+}
+
+static void print_complaints(const struct config *config)
+{
+    char place[PLACE_MAX];
+    for (const struct complaint *complaint = config_complaints(config); complaint != NULL;
+         complaint = complaint->next) {
+        place_text(complaint, place, sizeof(place));
+        fprintf(stderr, "bud serve: %s%s%s\n", place, kind_word(complaint->kind), complaint->text);
+    }
+}
+
+static void log_complaints(struct log *log, const struct config *config)
+{
+    char place[PLACE_MAX];
+    for (const struct complaint *complaint = config_complaints(config); complaint != NULL;
+         complaint = complaint->next) {
+        struct log_line line;
+        place_text(complaint, place, sizeof(place));
+        log_begin(&line, log, LOG_CONFIGURATION);
+        log_text(&line, "where", place);
+        log_text(&line, "what", complaint->text);
+        log_end(&line);
+    }
+}
+
+// What is neither in the file nor an option: false, and it said why.
+static bool complete(struct serving *serving, struct config *config)
+{
+    struct options *options = config_options_for_change(config);
+    options->verbose = serving->arguments->verbose;
+    options->quiet = serving->arguments->quiet;
+    options->on_bound = on_bound;
+    if (options->persistence != 0 && options->data[0] == 0) {
+        if (!data_directory_default(serving->data, sizeof(serving->data))) {
+            fputs("bud serve: where shall the store be? Say it with --data DIRECTORY (or "
+                  "--persistence false)\n",
+                  stderr);
+            return false;
+        }
+        options->data = serving->data;
     }
     // The wear of a card follows the number of commits.
     if (options->durability == DURABILITY_AUTO)
         options->durability = file_is_on_card(options->data) ? DURABILITY_BATCH : DURABILITY_COMMIT;
-    if (server_new(options, &server, error) < 0) {
-        fprintf(stderr, "bud serve: %s\n", error);
-        return EXIT_FAILED;
+    return true;
+}
+
+static void log_difference(void *context, const struct option_row *row,
+                           const struct listener_options *listener, bool restart)
+{
+    struct server *server = context;
+    struct log_line line;
+    char port[16] = "";
+    log_begin(&line, &server->log, LOG_CHANGED);
+    log_text(&line, "option", row->name);
+    if (listener != NULL) {
+        (void)snprintf(port, sizeof(port), "%u", (unsigned)listener->port);
+        log_text(&line, "listener", listener->path[0] != 0 ? listener->path : port);
     }
-    struct sys_topics *sys_topics = sys_topics_new(server, BUD_VERSION);
-    int result = EXIT_DONE;
-    if (server_start(server, error) < 0) {
-        fprintf(stderr, "bud serve: %s\n", error);
-        result = EXIT_FAILED;
-    } else {
-        say_started(server);
-        struct running running = {server, options};
-        service_run(&(struct service){.server = server, .context = &running, .reload = reload});
+    log_text(&line, "effect", restart ? "at the next start" : "now");
+    log_end(&line);
+}
+
+// The old one stays: who uses its texts is not known.
+static void take_on(struct serving *serving, struct config *next)
+{
+    struct past *past = memory_new(sizeof(*past));
+    (void)config_compare(config_options(serving->config), config_options(next), log_difference,
+                         serving->server);
+    *past = (struct past){serving->past, serving->config};
+    serving->past = past;
+    serving->config = next;
+}
+
+static void forget(struct serving *serving)
+{
+    while (serving->past != NULL) {
+        struct past *past = serving->past;
+        serving->past = past->next;
+        config_free(past->config);
+        memory_free(past);
     }
+}
+
+static void reload(void *context)
+{
+    struct serving *serving = context;
+    struct server *server = serving->server;
+    struct config *next;
+    struct log_line line;
+    char error[SERVER_ERROR_MAX] = "there are mistakes in the configuration";
+    int result = config_read_again(serving->config, &next);
+    log_complaints(&server->log, next);
+    if (result == 0 && complete(serving, next))
+        result = server_reload(server, config_options(next), error);
+    log_begin(&line, &server->log, result < 0 ? LOG_RELOAD_REFUSED : LOG_RELOADED);
+    if (result < 0)
+        log_text(&line, "cause", error);
+    log_end(&line);
+    if (result == 0)
+        take_on(serving, next);
+    else
+        config_free(next);
+}
+
+// ---- serving ----
+
+static int on_bound(struct server *server, char *error)
+{
+    const char *path = server->options.pid_file;
+    char text[24];
+    (void)snprintf(text, sizeof(text), "%ld\n", process_id());
+    int result = path[0] != 0 ? file_replace(path, text, strlen(text), PID_FILE_MODE) : 0;
+    if (result < 0) {
+        (void)snprintf(error, SERVER_ERROR_MAX, "cannot write pid_file %s: %s", path,
+                       strerror(-result));
+        return result;
+    }
+    return confinement_enter(server, error);
+}
+
+static void stop(struct server *server)
+{
     struct log_line line;
     log_begin(&line, &server->log, LOG_STOPPING);
     log_number(&line, "clients", server_count(server, COUNTER_CLIENTS_CONNECTED));
     log_end(&line);
     server_stop(server);
+    if (server->options.pid_file[0] != 0)
+        (void)file_remove(server->options.pid_file); // without the right to, it is found stale
+}
+
+static int serve(struct serving *serving)
+{
+    const struct options *options = config_options(serving->config);
+    char error[SERVER_ERROR_MAX] = "";
+    int result = serving->arguments->daemon ? daemon_begin() : 0;
+    if (result < 0) {
+        fprintf(stderr, "bud serve: cannot go into the background: %s\n", strerror(-result));
+        return EXIT_FAILED;
+    }
+    process_catch_signals();
+    process_keep_freed_memory(KEPT_MEMORY);
+    if (server_new(options, &serving->server, error) < 0) {
+        fprintf(stderr, "bud serve: %s\n", error);
+        return EXIT_FAILED;
+    }
+    struct server *server = serving->server;
+    struct sys_topics *sys_topics = sys_topics_new(server, BUD_VERSION);
+    result = EXIT_DONE;
+    if (server_start(server, error) < 0) {
+        fprintf(stderr, "bud serve: %s\n", error);
+        result = EXIT_FAILED;
+    } else {
+        if (!serving->arguments->quiet)
+            say_started(server);
+        daemon_ready();
+        service_run(&(struct service){.server = server, .context = serving, .reload = reload});
+    }
+    stop(server);
     sys_topics_free(sys_topics);
     server_free(server);
     return result;
 }
 
+// Reads what the command line names. Called as mosquitto without a file it is as if with an empty
+// one.
+static int read_configuration(const struct serve_arguments *arguments)
+{
+    struct config *config = arguments->config;
+    const char *location = getenv("MOSQUITTO_PERSISTENCE_LOCATION");
+    char error[OPTION_ERROR_MAX];
+    if (arguments->file != NULL && location != NULL &&
+        config_set(config, "persistence_location", location, error) < 0)
+        fprintf(stderr, "bud serve: MOSQUITTO_PERSISTENCE_LOCATION: %s\n", error);
+    if (arguments->file == NULL && arguments->as_mosquitto)
+        return config_read_text(config, "mosquitto", (struct bytes){0});
+    return config_read(config, arguments->file);
+}
+
+static int perform(struct serve_arguments *arguments)
+{
+    struct serving serving = {.arguments = arguments, .config = arguments->config};
+    int result = read_configuration(arguments);
+    print_complaints(serving.config);
+    if (result < 0)
+        return EXIT_CONFIGURATION;
+    if (!complete(&serving, serving.config))
+        return EXIT_FAILED;
+    if (arguments->task == TASK_SERVE)
+        result = serve(&serving);
+    else if (arguments->task == TASK_CHECK)
+        config_print_effective(serving.config, stdout);
+    else
+        config_print_file(serving.config, stdout);
+    arguments->config = serving.config;
+    forget(&serving);
+    return result;
+}
+
 int cmd_serve(int argc, char **argv)
 {
-    struct told told;
-    options_set_defaults(&told.options);
-    listener_options_set_defaults(&told.listener, false);
-    struct arguments arguments = {.count = argc, .next = 1, .values = argv};
-    while (arguments.next < arguments.count) {
-        const char *argument = argv[arguments.next++];
-        if (strcmp(argument, "--help") == 0 || strcmp(argument, "-h") == 0) {
-            print_help();
-            return EXIT_DONE;
+    struct serve_arguments arguments;
+    int result = serve_arguments_read(argc, argv, &arguments);
+    if (result == EXIT_DONE)
+        switch (arguments.task) {
+        case TASK_HELP: serve_print_help(); break;
+        case TASK_MANUAL: serve_print_manual(); break;
+        case TASK_VERSION: puts("bud " BUD_VERSION); break;
+        default: result = perform(&arguments);
         }
-        int result = parse_one(&arguments, &told, argument);
-        if (result != EXIT_DONE)
-            return result;
-    }
-    return run(&told);
+    config_free(arguments.config);
+    return result;
 }

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 // `bud serve --help` against what is compiled: every option once, with the default it has.
 #include "cmd/cmd.h"
+#include "cmd/serve_help.h"
 #include "server/option_value.h"
 #include "server/options.h"
 
@@ -77,7 +78,7 @@ static void help_tells_the_compiled_defaults(void **state)
     size_t count;
     const struct option_row *rows = option_rows(&count);
     for (size_t i = 0; i < count; i++)
-        if (rows[i].size > 0 && rows[i].scope <= SCOPE_SECURITY && rows[i].kind != OPTION_LIST)
+        if (serve_is_flag(&rows[i]) && rows[i].support == SUPPORTED)
             check_row(&rows[i]);
 }
 

@@ -128,6 +128,11 @@ void process_keep_freed_memory(size_t bytes)
     (void)mallopt(M_TRIM_THRESHOLD, (int)bytes); // only advice: a sanitizer's heap does not know it
 }
 
+long process_id(void)
+{
+    return (long)getpid();
+}
+
 bool process_is_root(void)
 {
     return geteuid() == 0;

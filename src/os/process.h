@@ -21,6 +21,7 @@ uint64_t process_memory_bytes(void); // memory this machine (or cgroup, the smal
 uint64_t process_resident_bytes(void); // what this process uses now
 
 bool process_is_root(void);
+long process_id(void);
 
 // Ends the process at once, without cleaning up: what the disk has is what there is.
 _Noreturn void process_exit(int status);
