@@ -4,6 +4,7 @@
 #include "os/privileges.h"
 #include "os/process.h"
 #include "os/sandbox.h"
+#include "server/option_table.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -113,24 +114,34 @@ static void add(struct paths *paths, const char *path, enum sandbox_right right)
     paths->all[paths->count++] = (struct sandbox_path){.path = path, .right = right};
 }
 
-static void add_listener(struct paths *paths, const struct listener_options *listener)
+// What rows of the table name, in the options or in a listener's.
+static void add_rows(struct paths *paths, const void *object, bool of_listener)
 {
-    const char *const read[] = {listener->file,     listener->password_file, listener->acl_file,
-                                listener->psk_file, listener->certfile,      listener->keyfile,
-                                listener->cafile,   listener->capath,        listener->crlfile,
-                                listener->http_dir};
-    for (size_t i = 0; i < sizeof(read) / sizeof(*read); i++)
-        add(paths, read[i], SANDBOX_READ);
-    add(paths, listener->path, SANDBOX_WRITE); // made again on reload, removed at the end
+    size_t count;
+    const struct option_row *rows = option_rows(&count);
+    for (size_t i = 0; i < count; i++) {
+        bool is_listeners = rows[i].scope == SCOPE_LISTENER || rows[i].scope == SCOPE_SECURITY;
+        if ((rows[i].flags & OPTION_READS) == 0 || is_listeners != of_listener)
+            continue;
+        const char *path;
+        memcpy(&path, (const char *)object + rows[i].offset, sizeof(path));
+        add(paths, path, SANDBOX_READ);
+    }
 }
 
-// What the options name; the data directory first.
+// The data directory first.
 static void gather(const struct options *options, struct paths *paths)
 {
     if (has_data(options))
         add(paths, options->data, SANDBOX_WRITE);
-    for (uint32_t i = 0; i < options->listener_count; i++)
-        add_listener(paths, &options->listeners[i]);
+    for (uint32_t i = 0; i < options->sources.count; i++)
+        add(paths, options->sources.texts[i], SANDBOX_READ);
+    add_rows(paths, options, false);
+    for (uint32_t i = 0; i < options->listener_count; i++) {
+        add_rows(paths, &options->listeners[i], true);
+        // Made again on reload, removed at the end.
+        add(paths, options->listeners[i].path, SANDBOX_WRITE);
+    }
     for (uint32_t i = 0; i < options->log_destinations.count; i++)
         if (strncmp(options->log_destinations.texts[i], "file ", 5) == 0)
             add(paths, options->log_destinations.texts[i] + 5, SANDBOX_WRITE);

@@ -143,6 +143,7 @@ static int settle(struct config *config)
     plugins_settle(config);
     bridges_settle(config);
     config_settle(config);
+    config->options.sources = (struct text_list){config->sources, config->source_count};
     return config->has_errors ? -EINVAL : 0;
 }
 

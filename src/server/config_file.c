@@ -273,6 +273,7 @@ static void include(struct parser *parser, char *rest)
     }
     for (size_t size = strlen(directory); size > 1 && directory[size - 1] == '/'; size--)
         directory[size - 1] = 0;
+    config_note_source(parser->config, directory);
     int result = directory_read(directory, INCLUDED_MAX, &names);
     if (result < 0) {
         ERROR(parser, "include_dir: cannot read %s: %s", directory, strerror(-result));
@@ -463,9 +464,22 @@ void config_parse(struct config *config, const char *file, struct bytes text, bo
     }
 }
 
+void config_note_source(struct config *config, const char *path)
+{
+    uint32_t count = config->source_count;
+    if ((count & (count - 1)) == 0) { // full
+        const char **more = config_take(config, (count == 0 ? 1 : 2 * count) * sizeof(*more));
+        if (count > 0)
+            memcpy(more, config->sources, count * sizeof(*more));
+        config->sources = more;
+    }
+    config->sources[config->source_count++] = config_take_text(config, path, strlen(path));
+}
+
 void config_parse_file(struct config *config, const char *path, bool is_main, struct place place)
 {
     struct file_contents contents;
+    config_note_source(config, path);
     int result = file_read_contents(path, true, CONFIG_FILE_SIZE_MAX, &contents);
     if (result < 0) {
         const char *why = result == -EFBIG    ? "it is larger than 16 MB"

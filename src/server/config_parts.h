@@ -44,6 +44,8 @@ struct config {
     struct listener_options *listeners;
     const struct config_block **listener_blocks; // beside the listeners: who said it
     const char *path;
+    const char **sources; // each file and include_dir
+    uint32_t source_count;
     bool lenient;
     bool has_errors;
     bool security_was_said;
@@ -74,6 +76,7 @@ const struct setting *config_source(const struct config *config, const struct op
 
 // config_file.c
 void config_parse(struct config *config, const char *file, struct bytes text, bool is_main);
+void config_note_source(struct config *config, const char *path);
 void config_parse_file(struct config *config, const char *path, bool is_main, struct place place);
 
 // config_plugin.c

@@ -53,6 +53,7 @@
 #define OLD OPTION_DEPRECATED
 #define OURS OPTION_OURS
 #define BELOW OPTION_EXPLICIT
+#define READS OPTION_READS
 #define MINUS_ONE OPTION_UNLIMITED
 #define NO_EFFECT(why) .support = HAS_NO_EFFECT, .instead = why
 #define LATER(why) .support = NOT_YET, .instead = why
@@ -86,23 +87,26 @@ static const struct option_row rows[] = {
         HELP("give clients without a client identifier one")},
     {"auto_id_prefix", TEXT_WITH("auto-"), SECURITY(auto_id_prefix), FLAGS(OLD),
         HELP("how the client identifiers begin that are given out")},
-    {"password_file", TEXT, SECURITY(password_file), HELP("users and their passwords")},
-    {"acl_file", TEXT, SECURITY(acl_file), HELP("who may read and write which topics")},
+    {"password_file", TEXT, SECURITY(password_file), FLAGS(READS),
+        HELP("users and their passwords")},
+    {"acl_file", TEXT, SECURITY(acl_file), FLAGS(READS),
+        HELP("who may read and write which topics")},
     {"acl_subscribe", CHOICE("refuse|mosquitto", ACL_SUBSCRIBE_REFUSE), GLOBAL(acl_subscribe),
         FLAGS(OURS),
         HELP("a subscription to what may not be read: refuse it, or as Mosquitto grant it and send"
              " nothing")},
-    {"psk_file", TEXT, SECURITY(psk_file), HELP("identities and keys for TLS with psk_hint")},
+    {"psk_file", TEXT, SECURITY(psk_file), FLAGS(READS),
+        HELP("identities and keys for TLS with psk_hint")},
     {"clientid_prefixes", TEXT, GLOBAL(client_id_prefix), FLAGS(OLD),
         HELP("only client identifiers that begin so may connect")},
     {"check_retain_source", BOOLEAN(1), GLOBAL(check_retain_source),
         HELP("retained messages are sent only while who wrote them may still write")},
 
     // ---- tokens and services as ways in ----
-    {"jwt_key_file", TEXT, GLOBAL(jwt_key_file), FLAGS(OURS),
+    {"jwt_key_file", TEXT, GLOBAL(jwt_key_file), FLAGS(OURS | READS),
         HELP("take JSON Web Tokens as passwords, checked with this public key (PEM) or, for HS256,"
              " secret")},
-    {"jwt_jwks_file", TEXT, GLOBAL(jwt_jwks_file), FLAGS(OURS),
+    {"jwt_jwks_file", TEXT, GLOBAL(jwt_jwks_file), FLAGS(OURS | READS),
         HELP("the same with a set of keys (JWKS), chosen by the token's kid")},
     {"jwt_algorithms", TEXT_WITH("RS256,ES256"), GLOBAL(jwt_algorithms), FLAGS(OURS),
         HELP("which are taken: RS256, ES256, HS256")},
@@ -127,7 +131,7 @@ static const struct option_row rows[] = {
         HELP("sent with the question: \"Name: value\", several with | between them")},
     {"auth_http_proxy", TEXT, GLOBAL(auth_http_proxy), FLAGS(OURS),
         HELP("proxy to ask by (default: none, whatever the environment says)")},
-    {"auth_http_cafile", TEXT, GLOBAL(auth_http_cafile), FLAGS(OURS),
+    {"auth_http_cafile", TEXT, GLOBAL(auth_http_cafile), FLAGS(OURS | READS),
         HELP("who signs its certificate (default: whom the system trusts)")},
 
     // ---- who fails, floods or fights is slowed down ----
@@ -207,7 +211,8 @@ static const struct option_row rows[] = {
         FLAGS(BELOW), HELP("the client must have used TLS to the proxy")},
     {"trusted_proxies", LIST, GLOBAL_LIST(trusted_proxies), FLAGS(OURS),
         HELP("networks whose PROXY headers are believed without enable_proxy_protocol")},
-    {"http_dir", TEXT, LISTENER(http_dir), FLAGS(BELOW), HELP("directory of files given by HTTP")},
+    {"http_dir", TEXT, LISTENER(http_dir), FLAGS(BELOW | READS),
+        HELP("directory of files given by HTTP")},
     {"listener_allow_anonymous", CHOICE("private|true|false", 0), .scope = SCOPE_LISTENER,
         FLAGS(BELOW), HELP("allow_anonymous of this listener alone")},
     {"listener_auto_id_prefix", TEXT, .scope = SCOPE_LISTENER, FLAGS(BELOW),
@@ -228,11 +233,14 @@ static const struct option_row rows[] = {
         HELP("pages of this origin may connect (default: those of the same host)")},
 
     // ---- TLS of one listener ----
-    {"certfile", TEXT, LISTENER(certfile), HELP("certificate, with what is between it and the root")},
-    {"keyfile", TEXT, LISTENER(keyfile), HELP("its key")},
-    {"cafile", TEXT, LISTENER(cafile), HELP("who signs clients' certificates")},
-    {"capath", TEXT, LISTENER(capath), HELP("the same as a directory of hashed names")},
-    {"crlfile", TEXT, LISTENER(crlfile), HELP("clients' certificates that were revoked")},
+    {"certfile", TEXT, LISTENER(certfile), FLAGS(READS),
+        HELP("certificate, with what is between it and the root")},
+    {"keyfile", TEXT, LISTENER(keyfile), FLAGS(READS), HELP("its key")},
+    {"cafile", TEXT, LISTENER(cafile), FLAGS(READS), HELP("who signs clients' certificates")},
+    {"capath", TEXT, LISTENER(capath), FLAGS(READS),
+        HELP("the same as a directory of hashed names")},
+    {"crlfile", TEXT, LISTENER(crlfile), FLAGS(READS),
+        HELP("clients' certificates that were revoked")},
     {"require_certificate", BOOLEAN(0), LISTENER(require_certificate),
         HELP("clients must have a certificate")},
     {"use_identity_as_username", BOOLEAN(0), LISTENER(use_identity_as_username),

@@ -44,6 +44,7 @@ enum option_support {
 #define OPTION_DEPRECATED 4u // by Mosquitto; kept working here
 #define OPTION_UNLIMITED 8u  // -1 is taken, and means 0: no limit
 #define OPTION_OURS 16u      // not Mosquitto's
+#define OPTION_READS 32u     // names a file or directory that is read: the sandbox lets it
 
 struct option_row {
     const char *name;    // with underscores, as in a file; dashes on the command line

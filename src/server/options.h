@@ -37,6 +37,7 @@ struct options {
     bool per_listener_settings;
     bool local_only; // a file without listeners: this machine alone
     bool from_file;
+    struct text_list sources; // files and directories that this was read from
 
     const char *server_reference;
     const char *response_information;
