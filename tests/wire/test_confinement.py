@@ -88,8 +88,8 @@ def kept(port, client_id="keeper"):
 
 def refused(*arguments, **variables):
     done = subprocess.run([str(BUD), "serve", "-p", "0", "--bind", "127.0.0.1",
-                           *map(str, arguments)], stdin=subprocess.DEVNULL, capture_output=True, timeout=STOP_SECONDS,
-                          check=False, env=os.environ | variables)
+                           *map(str, arguments)], stdin=subprocess.DEVNULL, capture_output=True,
+                          timeout=STOP_SECONDS, check=False, env=os.environ | variables)
     assert done.returncode == 1, done
     lines = [line for line in done.stderr.decode().splitlines() if line.startswith("bud serve: ")]
     assert len(lines) == 1, done.stderr
