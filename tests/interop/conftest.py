@@ -25,6 +25,7 @@ NEEDS = {
     "paho-python": "/usr/lib/python3/dist-packages/paho/mqtt/client.py",
     "mqtt.js": HERE / "node_modules/mqtt/package.json", "paho-go": BUILD / "paho_go",
     "fusesource": "/usr/share/java/mqtt-client.jar",
+    "paho-js": HERE / "node_modules/paho-mqtt/package.json", "chromium": "chromium",
     "node-red": HERE / "node_modules/node-red/red.js",
     "curl": "curl", "collectd": "/usr/sbin/collectd", "tshark": "tshark",
 }

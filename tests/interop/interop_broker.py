@@ -25,8 +25,8 @@ def free_port():
 
 
 class Broker:
-    def __init__(self, directory):
-        self.directory = Path(directory)
+    def __init__(self, directory, *options):
+        self.directory, self.options = Path(directory), options
 
     def start(self):
         start = self._start_stand_in if IS_STAND_IN else self._start_ours
@@ -37,7 +37,7 @@ class Broker:
         program = Path(os.environ.get("BUD", ROOT / "build/dev/bud")).resolve()
         child = Child([program, "serve", "-p", "0", "--bind", "127.0.0.1", "--workers",
                        os.environ.get("BUD_WORKERS", "2"), "--data", self.directory / "data",
-                       "--user", "root"],
+                       "--user", "root", *self.options],
                       cwd=self.directory,
                       HOME=str(self.directory))
         found = child.wait_for(LISTENING.search, "the broker's start")
