@@ -5,6 +5,8 @@
 
 #include "base/memory.h"
 #include "server/connection_log.h"
+#include "server/connection_rate.h"
+#include "server/door.h"
 #include "server/held.h"
 #include "server/listener.h"
 #include "server/worker.h"
@@ -105,7 +107,7 @@ void connection_become(struct connection *connection, enum connection_state stat
 static void watch(struct connection *connection)
 {
     unsigned events = 0;
-    if (!connection->paused)
+    if (!connection->paused && !connection->is_waiting)
         events |= LOOP_READ;
     if (connection->wants_write)
         events |= LOOP_WRITE;
@@ -120,6 +122,14 @@ void connection_set_paused(struct connection *connection, bool paused)
     connection->paused = paused;
     watch(connection);
     connection_read_again(connection);
+}
+
+void connection_set_waiting(struct connection *connection, bool is_waiting)
+{
+    if (connection->is_waiting == is_waiting || connection->state > CONNECTION_OPEN)
+        return;
+    connection->is_waiting = is_waiting;
+    watch(connection);
 }
 
 void connection_want_write(struct connection *connection, bool wants_write)
@@ -146,7 +156,7 @@ static void on_timer(struct timer *timer)
         connection_drop(connection, BUD_MAXIMUM_CONNECT_TIME, "no CONNECT within connect_timeout");
         return;
     case CONNECTION_OPEN: {
-        if (connection->paused)
+        if (connection->paused || connection->is_waiting)
             connection->received_ms = worker->now_ms; // it may have spoken: nobody has looked
         int64_t due_ms = connection->received_ms + connection->keep_alive_ms;
         if (worker->now_ms < due_ms)
@@ -301,7 +311,7 @@ static struct bytes handle_input(struct connection *connection, struct bytes inp
                                  struct buffer *storage)
 {
     struct packet packet;
-    while (input.size > 0 && is_reading(connection)) {
+    while (input.size > 0 && is_reading(connection) && !connection->is_waiting) {
         struct engine_step step = engine_next(&connection->engine, input, &packet);
         if (step.result == ENGINE_NEEDS_MORE) {
             connection->partial_needed = input.size + step.needed;
@@ -317,7 +327,7 @@ static struct bytes handle_input(struct connection *connection, struct bytes inp
         handle_packet(connection, &packet, raw, input.size == 0 ? storage : NULL);
     }
     connection->partial_needed = 0;
-    return (struct bytes){0};
+    return is_reading(connection) ? input : (struct bytes){0}; // nothing, or what has to wait
 }
 
 static void took_bytes(struct connection *connection, size_t size)
@@ -380,11 +390,12 @@ static void read_large(struct connection *connection)
     }
     took_bytes(connection, (size_t)got);
     partial->size += (size_t)got;
-    if (partial->size < connection->partial_needed)
-        return;
-    handle_input(connection, buffer_bytes(partial), partial);
-    if (!connection->moving)
-        forget_partial(connection);
+    if (partial->size >= connection->partial_needed) {
+        handle_input(connection, buffer_bytes(partial), partial);
+        if (!connection->moving)
+            forget_partial(connection);
+    }
+    connection_rate_charge(connection, 0, (size_t)got);
 }
 
 // Everything else goes through the worker's one input buffer; only what is not a whole packet is
@@ -408,6 +419,7 @@ static void read_small(struct connection *connection)
     struct bytes rest = handle_input(connection, input, NULL);
     if (is_reading(connection))
         (void)connection_keep_input(connection, rest);
+    connection_rate_charge(connection, 0, (size_t)got);
 }
 
 static void read_away(struct connection *connection)
@@ -445,7 +457,8 @@ static void read_stream(struct connection *connection)
     while (connection_may_step(connection)) {
         before = connection->stream; // a new one on top has not been asked yet
         read_once(connection);
-        if (!is_reading(connection) || connection->paused || ++reads == READS_IN_A_TURN ||
+        if (!is_reading(connection) || connection->paused || connection->is_waiting ||
+            ++reads == READS_IN_A_TURN ||
             (connection->stream == before && !stream_has_input(connection->stream)))
             break;
     }
@@ -456,8 +469,9 @@ static void read_stream(struct connection *connection)
 void connection_read_again(struct connection *connection)
 {
     struct worker *worker = connection->worker;
-    if (connection->again || connection->paused || !is_reading(connection) ||
-        connection->stream == NULL || !stream_has_input(connection->stream))
+    if (connection->again || connection->paused || connection->is_waiting ||
+        !is_reading(connection) || connection->stream == NULL ||
+        !stream_has_input(connection->stream))
         return;
     connection->again = true;
     connection->next_again = worker->again;
@@ -472,6 +486,8 @@ void connection_on_readable(struct connection *connection)
         read_away(connection);
     else if (connection->worker->stop_by_ms != 0)
         return; // what is not acknowledged now will be sent again elsewhere
+    else if (connection->is_waiting)
+        connection_rate_hung_up(connection);
     else if (connection->undecided || connection->stream != NULL)
         read_stream(connection);
     else
@@ -542,6 +558,32 @@ void connection_move_to(struct connection *connection, uint32_t home, struct byt
     worker_post(worker, home, post);
 }
 
+// What was read earlier and not handled then.
+static void handle_kept(struct connection *connection)
+{
+    // Taken out first: what is handled may put something aside again.
+    struct buffer input = connection->partial;
+    connection->partial = (struct buffer){0};
+    struct bytes rest = handle_input(connection, buffer_bytes(&input), NULL);
+    if (is_reading(connection))
+        (void)connection_keep_input(connection, rest);
+    budget_give(&connection->worker->server->budget, input.capacity);
+    buffer_done(&input);
+    if (is_reading(connection) && connection_flush_stream(connection))
+        connection_read_again(connection);
+}
+
+void connection_go_on(struct connection *connection)
+{
+    connection_rate_stop(connection);
+    if (!is_reading(connection) || connection->worker->stop_by_ms != 0)
+        return;
+    if (!connection->undecided && connection->partial_needed == 0 && connection->partial.size > 0)
+        handle_kept(connection);
+    else if (connection_flush_stream(connection))
+        connection_read_again(connection);
+}
+
 void connection_arrive(struct connection *connection, struct worker *worker)
 {
     ASSERT(!connection->dirty);
@@ -556,16 +598,7 @@ void connection_arrive(struct connection *connection, struct worker *worker)
     connection->moving = false;
     timer_set(worker->wheel, &connection->timer,
               connection->accepted_ms + (int64_t)worker->server->options.connect_timeout_s * 1000);
-    // Taken out first: what is handled may put something aside again.
-    struct buffer input = connection->partial;
-    connection->partial = (struct buffer){0};
-    struct bytes rest = handle_input(connection, buffer_bytes(&input), NULL);
-    if (is_reading(connection))
-        (void)connection_keep_input(connection, rest);
-    budget_give(&worker->server->budget, input.capacity);
-    buffer_done(&input);
-    if (is_reading(connection) && connection_flush_stream(connection))
-        connection_read_again(connection);
+    handle_kept(connection);
 }
 
 void connection_end(struct connection *connection, enum bud_reason reason, const char *why)
@@ -587,6 +620,7 @@ void connection_end(struct connection *connection, enum bud_reason reason, const
     }
     forget_partial(connection);
     connection_set_paused(connection, false); // what still comes has to be read away
+    connection_rate_stop(connection);
     connection_become(connection, CONNECTION_CLOSING);
     timer_set(worker->wheel, &connection->timer, worker->now_ms + LINGER_MS);
     connection_mark_dirty(connection);
@@ -616,6 +650,7 @@ void connection_drop(struct connection *connection, enum bud_reason reason, cons
     if (connection->wants_write)
         worker->blocked_count--;
     timer_cancel(worker->wheel, &connection->timer);
+    connection_rate_done(connection);
     if (!connection->moving)
         loop_unwatch(worker->loop, connection->fd);
     connection_free_stream(connection);

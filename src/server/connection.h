@@ -62,10 +62,12 @@ struct connection {
     bool address_is_hidden;   // whose it really is, somebody in between knows and we do not
     bool dirty;
     bool again;
-    bool moving;      // its home is another worker: nothing more is done here
-    bool wants_write; // waits for the socket to take more
-    bool failed;      // no memory for its output: to be dropped by the flush
-    bool paused;      // not read from: memory is short
+    bool moving;        // its home is another worker: nothing more is done here
+    bool wants_write;   // waits for the socket to take more
+    bool failed;        // no memory for its output: to be dropped by the flush
+    bool paused;        // not read from: memory is short
+    bool is_waiting;    // neither read from nor handled: see connection_rate.h
+    bool came_too_fast; // its CONNECT will be refused
     bool declined_problem_information;
     bool has_published;
     bool disconnected;      // a DISCONNECT came: no will
@@ -78,11 +80,12 @@ struct connection {
     struct output *into; // where the next packet is encoded: `output`, or what waits for the disk
     struct held *held_first, *held_last;
     struct connection *next_holding, *previous_holding;
-    bool holding;            // in the worker's list of those
-    uint64_t message_ticket; // of the last message that waited for the disk
-    bool replaced_stored;    // its CONNECT ended a session or a will that was in the store
-    bool welcomed;           // CONNACK is in `output` or beyond: other packets may follow
-    struct timer timer;      // connect timeout, keep-alive, linger
+    bool holding;                 // in the worker's list of those
+    uint64_t message_ticket;      // of the last message that waited for the disk
+    bool replaced_stored;         // its CONNECT ended a session or a will that was in the store
+    bool welcomed;                // CONNACK is in `output` or beyond: other packets may follow
+    struct timer timer;           // connect timeout, keep-alive, linger
+    struct connection_rate *rate; // NULL: no limits
     struct net_address peer;
     int64_t accepted_ms;
     int64_t received_ms;      // last
@@ -125,6 +128,8 @@ void connection_drop(struct connection *connection, enum bud_reason reason, cons
 void connection_free(struct connection *connection); // must be CLOSED
 
 void connection_set_paused(struct connection *connection, bool paused);
+void connection_set_waiting(struct connection *connection, bool is_waiting);
+void connection_go_on(struct connection *connection); // it has waited long enough
 
 // Somebody in between has told whose connection it is.
 void connection_set_peer(struct connection *connection, const struct net_address *peer);

@@ -9,6 +9,9 @@
 #include "proto/utf8.h"
 #include "server/access_rules.h"
 #include "server/connection_log.h"
+#include "server/connection_rate.h"
+#include "server/door.h"
+#include "server/fights.h"
 #include "server/listener.h"
 #include "server/worker.h"
 
@@ -327,6 +330,26 @@ static struct session *take_over(struct connection *connection,
     return session;
 }
 
+// Two devices with one client identifier throw each other out for ever: who has it keeps it for a
+// while.
+static bool is_fight(struct connection *connection, const struct session *session)
+{
+    struct worker *worker = connection->worker;
+    const struct options *limits = &worker->server->options;
+    struct fight_options options = {.takeovers_max = limits->takeovers_max,
+                                    .window_ms = (int64_t)limits->takeover_window_s * 1000,
+                                    .hold_ms = (int64_t)limits->takeover_hold_s * 1000};
+    if (session == NULL || session->connection == NULL)
+        return false;
+    enum fight_verdict verdict =
+        fights_judge(worker->fights, session->client_id, &options, worker->now_ms);
+    if (verdict == FIGHT_BEGINS)
+        connection_log_fight(connection, session);
+    if (verdict != FIGHT_NONE)
+        counter_add(&worker->counters, COUNTER_REFUSED_FIGHT, 1);
+    return verdict != FIGHT_NONE;
+}
+
 static bool set_up(struct connection *connection, const struct packet_connect *connect,
                    struct principal *principal, struct session *session)
 {
@@ -369,6 +392,11 @@ static struct session *find_or_make(struct connection *connection,
         counter_add(&worker->counters, COUNTER_REFUSED_CLIENT_ID, 1);
     else
         reason = check_room(connection, session, &why);
+    if (reason == BUD_SUCCESS && is_fight(connection, session)) {
+        why = "another device with this client identifier is connected, and both come back "
+              "again and again: give each its own (max_takeovers)";
+        reason = BUD_QUOTA_EXCEEDED;
+    }
     if (reason != BUD_SUCCESS) {
         refuse(connection, connect, reason, why);
         return NULL;
@@ -414,6 +442,7 @@ static void open_session(struct connection *connection, const struct packet_conn
     note_client(connection, connect);
     connection->engine.state = ENGINE_OPEN;
     connection_become(connection, CONNECTION_OPEN);
+    connection_rate_begin(connection);
     counter_add(&worker->counters, COUNTER_CLIENTS_CONNECTED, 1);
     atomic_fetch_add_explicit(&worker->server->client_count, 1, memory_order_relaxed);
     if (connection->keep_alive_ms > 0)
@@ -480,7 +509,10 @@ static enum bud_reason check(struct connection *connection, const struct packet_
                              const char **ret_why)
 {
     struct server *server = connection->worker->server;
-    enum bud_reason reason = check_client_id(connection, connect, ret_why);
+    enum bud_reason reason =
+        door_check(connection, connect->has_user_name, connect->user_name, ret_why);
+    if (reason == BUD_SUCCESS)
+        reason = check_client_id(connection, connect, ret_why);
     if (reason != BUD_SUCCESS)
         return reason;
     if (properties_have(&connect->properties, PROPERTY_AUTHENTICATION_METHOD))

@@ -76,6 +76,21 @@ void connection_log_refused(struct connection *connection, const struct packet_c
     log_end(&line);
 }
 
+void connection_log_fight(struct connection *connection, const struct session *session)
+{
+    const struct connection *other = session->connection;
+    char text[NET_ADDRESS_TEXT_MAX];
+    struct log_line line;
+    log_begin(&line, &connection->worker->server->log, LOG_FIGHT);
+    log_bytes(&line, "client", session->client_id);
+    net_address_text(&other->peer, text);
+    log_text(&line, "address", text);
+    net_address_text(&connection->peer, text);
+    log_text(&line, "other_address", text);
+    log_text(&line, "remedy", "give each device a client identifier of its own");
+    log_end(&line);
+}
+
 // A health check that goes by itself is no news, one that a limit sends away is.
 static bool is_beyond_limit(const struct connection *connection)
 {

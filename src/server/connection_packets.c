@@ -5,6 +5,7 @@
 #include "base/memory.h"
 #include "proto/topic.h"
 #include "proto/utf8.h"
+#include "server/connection_rate.h"
 #include "server/worker.h"
 #include "server/writer.h"
 
@@ -198,6 +199,7 @@ static void on_publish(struct connection *connection, const struct packet_publis
     struct bytes topic;
     connection->has_published = true;
     connection->messages_received++;
+    connection_rate_charge(connection, 1, 0);
     counter_add(&worker->counters, COUNTER_PUBLISH_RECEIVED, 1);
     counter_add(&worker->counters, COUNTER_PUBLISH_BYTES_RECEIVED, publish->payload.size);
     enum bud_reason reason = check_abilities(connection, publish);

@@ -4,6 +4,7 @@
 // looked at in the same way.
 #include "server/connection.h"
 
+#include "server/door.h"
 #include "server/http.h"
 #include "server/listener.h"
 #include "server/socket_stream.h"
@@ -214,7 +215,7 @@ static bool take_proxy_header(struct connection *connection, struct bytes *input
         return true;
     connection_set_peer(connection, &header.source);
     listener_limit_pending(connection->worker, &header.source);
-    return connection->state != CONNECTION_CLOSED;
+    return connection->state != CONNECTION_CLOSED && door_let_in(connection, true);
 }
 
 // Its owner wants to know whose each connection is.

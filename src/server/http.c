@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include "server/http.h"
 
+#include "server/door.h"
 #include "server/listener.h"
 #include "server/worker.h"
 #include "transport/http_forwarded.h"
@@ -95,10 +96,12 @@ static void note_forwarded(struct connection *connection, const struct http_head
     if (!http_forwarded_hides(head))
         return;
     if (net_networks_have(trusted, &connection->peer) &&
-        http_forwarded_client(head, trusted, &client))
+        http_forwarded_client(head, trusted, &client)) {
         connection_set_peer(connection, &client);
-    else
+        (void)door_let_in(connection, true);
+    } else {
         connection->address_is_hidden = true;
+    }
 }
 
 static void open_websocket(struct connection *connection, const struct http_head *head,

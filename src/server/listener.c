@@ -3,6 +3,7 @@
 
 #include "base/memory.h"
 #include "os/systemd.h"
+#include "server/door.h"
 #include "server/worker.h"
 
 #include <errno.h>
@@ -343,6 +344,14 @@ static void accept_failed(struct worker *worker, int error)
     log_end(&line);
 }
 
+// Will it still say whose connection it is?
+static bool is_proxy(const struct server *server, const struct listener *listener,
+                     const struct net_address *peer)
+{
+    return listener->options->proxy_protocol != 0 ||
+           net_networks_have(&server->trusted_proxies, peer);
+}
+
 void listener_on_readable(struct worker *worker, struct listener *listener)
 {
     for (int i = 0; i < ACCEPTED_IN_A_TURN && worker->listening; i++) {
@@ -359,11 +368,13 @@ void listener_on_readable(struct worker *worker, struct listener *listener)
             return;
         }
         counter_add(&worker->counters, COUNTER_SOCKETS_ACCEPTED, 1);
-        if (connection_try_new(worker, listener, fd, &peer) == NULL) {
+        struct connection *connection = connection_try_new(worker, listener, fd, &peer);
+        if (connection == NULL) {
             counter_add(&worker->counters, COUNTER_REFUSED_MEMORY, 1);
             net_close_reset(fd);
             continue;
         }
-        listener_limit_pending(worker, &peer);
+        if (door_let_in(connection, !is_proxy(worker->server, listener, &peer)))
+            listener_limit_pending(worker, &peer);
     }
 }

@@ -4,6 +4,7 @@
 #include "base/memory.h"
 #include "os/net.h"
 #include "server/access_rules.h"
+#include "server/door.h"
 #include "server/listener.h"
 #include "server/listener_tls.h"
 #include "server/worker.h"
@@ -14,7 +15,7 @@
 
 #define PARTS_MAX 8
 
-const struct reload_part *const reload_parts[] = {&access_rules_part, NULL};
+const struct reload_part *const reload_parts[] = {&door_part, &access_rules_part, NULL};
 
 void server_at_standstill(struct server *server, void (*change)(void *context), void *context)
 {

@@ -22,6 +22,7 @@
 #define SERVER_PENDING_PLACES 4096u
 
 struct access_rules;
+struct door;
 struct http_handler;
 struct ticket_keys;
 struct listener;
@@ -53,6 +54,7 @@ struct server {
     struct auth auth;
     struct access_port access;
     struct access_rules *access_rules; // behind it
+    struct door *door;                 // bans and rates
     struct hash_key hash_key;
     struct epoch epoch;
     struct index *index;

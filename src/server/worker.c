@@ -5,6 +5,7 @@
 #include "core/will.h"
 #include "os/clock.h"
 #include "os/thread.h"
+#include "server/fights.h"
 #include "server/held.h"
 #include "server/listener.h"
 #include "server/shedding.h"
@@ -14,6 +15,7 @@
 
 #define EVENTS_MAX 256
 #define CHUNKS_KEPT 64
+#define FIGHTS_MAX 1000
 #define SCRATCH_KEPT 65536
 #define STOP_TIME_MS 1500
 #define STOP_STEP_MS 10
@@ -174,6 +176,7 @@ int worker_new(struct server *server, uint32_t number, struct worker **ret_worke
     inbox_init(&worker->inbox);
     arena_init(&worker->scratch, SCRATCH_KEPT);
     map_init(&worker->sessions, server->hash_key, session_key);
+    worker->fights = fights_new(FIGHTS_MAX, server->hash_key);
     journal_init(&worker->journal, worker, server->options.persistence != 0);
     journal_fill_port(&worker->journal, worker, &worker->store);
     init_router(worker);
@@ -236,6 +239,7 @@ void worker_free(struct worker *worker)
         session_free(session);
     }
     map_done(&worker->sessions);
+    fights_free(worker->fights);
     // What was passed on among sessions that all end has nowhere to go.
     for (uint32_t i = 0; i < worker->server->worker_count; i++)
         discard_posts(worker, worker->outgoing[i].first);

@@ -30,6 +30,8 @@ struct encoded {
     uint8_t bytes[CHUNK_SIZE];
 };
 
+struct fights;
+
 struct worker {
     struct server *server;
     uint32_t number;
@@ -42,7 +44,8 @@ struct worker {
     uint64_t released;          // what waited for turns up to this one has gone out
     struct ports ports;
     struct counters counters;
-    struct map sessions; // by client id
+    struct map sessions;   // by client id
+    struct fights *fights; // for client ids
     struct inbox inbox;
     struct post_chain *outgoing;        // one chain for each worker
     struct connection_list pending;     // without an accepted CONNECT

@@ -450,18 +450,19 @@ def test_a_refused_client_changes_nothing(fresh_broker, connect, new_id, prefix,
 @proves("5.0", "MQTT-3.1.4-3")
 @proves("3.1.1", "MQTT-3.1.4-2")
 @pytest.mark.parametrize("clean", (True, False))
-def test_the_newer_connection_of_a_name_stays(connect, new_id, prefix, version, clean):
+def test_the_newer_connection_of_a_name_stays(fresh_broker, connect, new_id, prefix, version,
+                                              clean):
     """Again and again, whatever worker accepted it; nothing is delivered twice meanwhile."""
-    name = new_id()
-    held = connect(version, name, clean=clean)
+    name, port = new_id(), fresh_broker("--max-takeovers", "0").port
+    held = connect(version, name, port=port, clean=clean)
     for _ in range(20):
-        newer = connect(version, name, clean=clean)
+        newer = connect(version, name, port=port, clean=clean)
         held.expect_closed(Reason.SESSION_TAKEN_OVER)
         held = newer
     held.subscribe(prefix)
-    connect(version).publish(prefix, "x")
+    connect(version, port=port).publish(prefix, "x")
     held.receive(prefix, "x")
-    held.expect_nothing(after=connect(version))
+    held.expect_nothing(after=connect(version, port=port))
 
 
 @proves("5.0", "MQTT-3.1.4-3")

@@ -312,16 +312,17 @@ def test_closing_without_disconnect_is_how_home_assistant_fires_its_will(
     hub.expect_closed()
 
 
-def test_the_old_will_comes_before_the_new_birth(connect, new_id, prefix, version):
+def test_the_old_will_comes_before_the_new_birth(fresh_broker, connect, new_id, prefix, version):
     """Tasmota, ESPHome, Shelly: after a quick reconnect the device must not look dead."""
-    name, listener = new_id(), connect(version)
+    port = fresh_broker("--max-takeovers", "0").port
+    name, listener = new_id(), connect(version, port=port)
     listener.subscribe(prefix, qos=1)
     for _ in range(100):
-        device = connect(version, name, will=Will(prefix, b"Offline", 1, True))
+        device = connect(version, name, port=port, will=Will(prefix, b"Offline", 1, True))
         device.publish(prefix, "Online", qos=1, retain=True)
     got = [p.payload for p in listener.receive_all(after=device)]
     assert got == [b"Online"] + [b"Offline", b"Online"] * 99
-    late = connect(version)
+    late = connect(version, port=port)
     late.subscribe(prefix)
     late.receive(prefix, "Online", retain=True)
 

@@ -47,7 +47,7 @@ def storm(port, prefix, seed, failures):
 
 
 def test_a_storm_of_take_overs(fresh_broker, connect, prefix):
-    port, failures = fresh_broker().port, []
+    port, failures = fresh_broker("--max-takeovers", "0").port, []
     publisher, subscriber = connect(5, port=port), connect(4, port=port)
     subscriber.subscribe(f"{prefix}/healthy", qos=2)
     threads = [threading.Thread(target=storm, args=(port, prefix, seed, failures))
