@@ -117,8 +117,8 @@ def chromium(web_broker, certificate, pages, tmp_path_factory):
         query = urlencode([("who", who), ("stem", f"t{uuid.uuid4().hex[:10]}"), *urls])
         child = Child(["chromium", "--headless=new", "--no-sandbox", "--disable-gpu",
                        "--disable-dev-shm-usage", "--no-first-run", "--disable-extensions",
-                       "--disable-background-networking", "--enable-logging=stderr", "--log-level=0",
-                       f"--user-data-dir={profiles / who}",
+                       "--disable-background-networking", "--enable-logging=stderr",
+                       "--log-level=0", f"--user-data-dir={profiles / who}",
                        f"--ignore-certificate-errors-spki-list={spki_hash(certificate[0])}",
                        f"http://{host}:{pages}/page.html?{query}"], HOME=str(profiles))
         try:
