@@ -230,7 +230,8 @@ static bool write_fingerprint(const X509 *certificate, char *text)
         size * 3 != CERTIFICATE_FINGERPRINT_SIZE)
         return false;
     for (unsigned i = 0; i < size; i++)
-        (void)snprintf(text + 3 * i, 4, i + 1 < size ? "%02X:" : "%02X", digest[i]);
+        (void)snprintf(text + 3 * i, CERTIFICATE_FINGERPRINT_SIZE - 3 * (size_t)i,
+                       i + 1 < size ? "%02X:" : "%02X", digest[i]);
     return true;
 }
 
