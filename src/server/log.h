@@ -48,8 +48,8 @@ enum log_level { LOG_ERROR, LOG_WARNING, LOG_INFO, LOG_DEBUG };
     X(FIGHT, LOG_WARNING, 20, "two devices use the same client identifier")                       \
     X(CONFIGURATION, LOG_WARNING, 1000, "configuration")                                          \
     X(CHANGED, LOG_INFO, 1000, "option changed")                                                  \
-    X(RELOADED, LOG_INFO, 100, "configuration read again")                                        \
-    X(RELOAD_REFUSED, LOG_ERROR, 100, "configuration not read again, nothing has changed")        \
+    X(RELOADED, LOG_INFO, 1000, "configuration read again")                                       \
+    X(RELOAD_REFUSED, LOG_ERROR, 1000, "configuration not read again, nothing has changed")       \
     X(SUPPRESSED, LOG_WARNING, 100, "log lines left out")
 // clang-format on
 
