@@ -12,6 +12,7 @@ static const struct command commands[] = {
     {"serve", cmd_serve, "the broker"},
     {"pub", cmd_pub, "send a message"},
     {"sub", cmd_sub, "print messages as they come"},
+    {"ban", cmd_ban, "who is banned for wrong passwords; lift it"},
     {"store", cmd_store, "look into what the broker keeps: check, dump, backup, compact"},
     {"user", cmd_user, "who may come in: add, del, list"},
     {"acl", cmd_acl, "who may read and write what, and which rule says so: explain, check"},

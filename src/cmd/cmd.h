@@ -16,6 +16,7 @@ struct command {
 int cmd_serve(int argc, char **argv);
 int cmd_pub(int argc, char **argv);
 int cmd_sub(int argc, char **argv);
+int cmd_ban(int argc, char **argv);
 int cmd_store(int argc, char **argv);
 int cmd_passwd(int argc, char **argv);
 int cmd_acl(int argc, char **argv);

@@ -51,6 +51,7 @@ int net_listen_where(const struct net_where *where, int backlog);
 // A Unix socket at this path, for those whom `mode` lets in. What a dead process left there is
 // taken over; -EADDRINUSE: somebody listens on it, or it is no socket. -ENAMETOOLONG.
 int net_listen_unix(const char *path, unsigned mode, int backlog);
+int net_connect_unix(const char *path); // the descriptor, non-blocking; -errno
 void net_unlink_unix(const char *path); // removes the file, if it is a socket
 
 int net_local_address(int fd, struct net_address *ret_address); // 0 or -errno

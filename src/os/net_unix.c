@@ -68,6 +68,23 @@ int net_listen_unix(const char *path, unsigned mode, int backlog)
     return fd;
 }
 
+// Connecting to a Unix socket does not wait, unless its backlog is full.
+int net_connect_unix(const char *path)
+{
+    struct sockaddr_un address;
+    int error = address_of(path, &address);
+    if (error < 0)
+        return error;
+    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+    if (fd < 0)
+        return -errno;
+    if (connect(fd, (const struct sockaddr *)&address, sizeof address) == 0)
+        return fd;
+    error = -errno;
+    net_close(fd);
+    return error;
+}
+
 void net_unlink_unix(const char *path)
 {
     struct stat status;

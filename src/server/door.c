@@ -205,7 +205,7 @@ enum bud_reason door_check(struct connection *connection, bool has_user, struct 
     return BUD_BANNED;
 }
 
-static void log_banned(struct connection *connection, struct bytes user, uint32_t ban_s)
+static void log_banned(const struct connection *connection, struct bytes user, uint32_t ban_s)
 {
     char address[NET_ADDRESS_TEXT_MAX];
     struct log_line line;
@@ -218,7 +218,8 @@ static void log_banned(struct connection *connection, struct bytes user, uint32_
     log_end(&line);
 }
 
-uint32_t door_on_wrong_password(struct connection *connection, bool has_user, struct bytes user)
+uint32_t door_on_wrong_password(const struct connection *connection, bool has_user,
+                                struct bytes user)
 {
     struct worker *worker = connection->worker;
     if (worker->server->door == NULL)

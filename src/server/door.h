@@ -30,7 +30,8 @@ enum bud_reason door_check(struct connection *connection, bool has_user, struct 
                            const char **ret_why);
 
 // A password was wrong: for how many milliseconds to hold the answer back.
-uint32_t door_on_wrong_password(struct connection *connection, bool has_user, struct bytes user);
+uint32_t door_on_wrong_password(const struct connection *connection, bool has_user,
+                                struct bytes user);
 void door_on_login(struct connection *connection, struct bytes user);
 
 #endif
