@@ -111,7 +111,7 @@ void power_drop(struct power_world *world, uint32_t client)
 // The subscriptions of a session that ends: they may be gone from now on.
 static void end_session(struct power_world *world, struct power_session *session)
 {
-    session->uncertain = true;
+    session->uncertain = session->ended = true;
     for (uint32_t i = 0; i < session->subscription_count; i++)
         if (session->subscriptions[i].gone_asked == 0)
             session->subscriptions[i].gone_asked = world->state.order;

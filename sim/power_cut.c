@@ -3,11 +3,12 @@
 // process of its own, so that a crash is one more thing that is seen. Prints how many states were
 // judged and each life with a state that failed; `--replay NUMBER` judges that state alone, with
 // the broker's log.
+#define _GNU_SOURCE // nftw
 #include "sim/power_life.h"
 #include "sim/power_world.h"
 
-#include <dirent.h>
 #include <errno.h>
+#include <ftw.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -158,19 +159,17 @@ static int replay(const struct request *request, const char *directory)
     return verdict.failures > 0;
 }
 
+static int remove_one(const char *path, const struct stat *status, int kind, struct FTW *where)
+{
+    (void)status;
+    (void)kind;
+    (void)where;
+    return remove(path);
+}
+
 static void remove_directory(const char *directory)
 {
-    char path[512];
-    DIR *listing = opendir(directory);
-    struct dirent *entry;
-    while (listing != NULL && (entry = readdir(listing)) != NULL) {
-        (void)snprintf(path, sizeof(path), "%s/%s", directory, entry->d_name);
-        if (entry->d_name[0] != '.')
-            (void)unlink(path);
-    }
-    if (listing != NULL)
-        closedir(listing);
-    if (rmdir(directory) < 0)
+    if (nftw(directory, remove_one, 16, FTW_DEPTH | FTW_PHYS) != 0)
         fprintf(stderr, "bud-power: %s is left: %s\n", directory, strerror(errno));
 }
 

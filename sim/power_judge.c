@@ -78,10 +78,10 @@ static void judge_retained_of(struct power_world *world, uint8_t topic, uint32_t
         }
         may_be_none = may_be_none || message->empty;
     }
-    bool is_right = there == 0 ? may_be_none
-                               : messages[there].retain && !messages[there].empty &&
-                                     (there >= last_acked ||
-                                      was_set_again(&world->state, there, last_acked));
+    bool is_right =
+        there == 0 ? may_be_none
+                   : messages[there].retain && !messages[there].empty &&
+                         (there >= last_acked || was_set_again(&world->state, there, last_acked));
     if (!is_right)
         power_fail(world, "retained on %s is message %u, and %u was acknowledged",
                    power_topic(topic), (unsigned)there, (unsigned)last_acked);

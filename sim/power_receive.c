@@ -97,8 +97,14 @@ static void on_connack(struct power_world *world, uint32_t client, const struct 
         power_fail(world, "client %u began clean and was given a session", (unsigned)client);
     if (!session->cleans && session->acknowledged && !session->uncertain && !present)
         power_fail(world, "the session of client %u is lost", (unsigned)client);
+    if (session->ended && present) { // not what it knows: it begins anew [MQTT-3.2.2-4]
+        power_drop(world, client);
+        power_connect(world, client, true);
+        return;
+    }
     if (!present)
         begin_session(session);
+    session->ended = false;
     session->acknowledged = true;
     session->uncertain = session->cleans = false;
     world->links[client].open = true;

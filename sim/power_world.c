@@ -30,6 +30,7 @@ void power_fail(struct power_world *world, const char *format, ...)
 bool power_start(struct power_world *world, struct disk_fault *disk, const char *directory)
 {
     char error[SERVER_ERROR_MAX];
+    static struct listener_options listener;
     struct options *options = &world->options;
     broker_options(options, world->workload->workers);
     options->persistence = 1;
@@ -39,6 +40,10 @@ bool power_start(struct power_world *world, struct disk_fault *disk, const char 
     options->store_vfs = disk_fault_vfs(disk);
     options->store_log_pages_max = LOG_PAGES;
     options->data = directory;
+    options_fill_listener(options, &listener);
+    listener.tls = LISTENER_TLS_NONE; // no keys are made
+    options->listeners = &listener;
+    options->listener_count = 1;
     world->broker = (struct broker){0};
     if (server_new(options, &world->broker.server, error) == 0)
         return true;

@@ -59,6 +59,7 @@ struct power_outgoing {
 struct power_session {
     bool acknowledged;      // by a CONNACK: it must be there
     bool uncertain;         // it may have ended
+    bool ended;             // the client ended it, and knows nothing of it any more
     bool cleans;            // a CONNECT with Clean Start has not been answered
     uint16_t will;          // of the connection, 0 none
     bool will_acknowledged; // by its CONNACK

@@ -277,9 +277,10 @@ static void unlink_group(struct share_group *group)
 }
 
 // Adds the first member before anybody sees the group.
-static bool try_start_group(struct topic_node *node, struct share_member *member)
+static bool try_start_group(struct topic_node *node, struct bytes filter, struct bytes name,
+                            struct share_member *member)
 {
-    struct share_group *group = share_group_try_new(node);
+    struct share_group *group = share_group_try_new(node, filter, name);
     if (group == NULL) {
         return false;
     }
@@ -306,7 +307,8 @@ static bool try_join_at(struct index *index, struct bytes filter, struct bytes n
         return false;
     }
     struct share_group *group = atomic_load_explicit(&node->value, memory_order_relaxed);
-    if (group != NULL ? share_try_join(group, member) : try_start_group(node, member)) {
+    if (group != NULL ? share_try_join(group, member)
+                      : try_start_group(node, filter, name, member)) {
         return true;
     }
     topic_tree_prune(tree, member->worker, node);

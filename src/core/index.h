@@ -133,6 +133,9 @@ struct share_member *share_pick(struct share_group *group, const struct share_ch
 struct share_member *share_member_ref(struct share_member *member);
 void share_member_unref(struct share_member *member);
 
+// What names a group in the store (struct spread): the same in every run, and no session's number.
+uint64_t share_group_id(const struct share_group *group);
+
 // For $SYS: how many there are now. Shared subscriptions are counted apart from the others.
 uint64_t index_subscription_count(struct index *index);
 uint64_t index_shared_count(struct index *index);

@@ -5,6 +5,27 @@
 
 #include <string.h>
 
+bool spread_has(const struct spread *spread, uint64_t reached)
+{
+    for (uint32_t i = 0; spread != NULL && i < spread->count; i++)
+        if (spread->reached[i] == reached)
+            return true;
+    return false;
+}
+
+struct spread *spread_try_add(struct spread *spread, uint16_t packet_id, uint64_t reached)
+{
+    uint32_t count = spread == NULL ? 0 : spread->count;
+    struct spread *larger =
+        memory_try_resize(spread, sizeof(*spread) + (count + 1) * sizeof(spread->reached[0]));
+    if (larger == NULL)
+        return NULL;
+    larger->packet_id = packet_id;
+    larger->count = count + 1;
+    larger->reached[count] = reached;
+    return larger;
+}
+
 static bool is_forwarded(uint8_t identifier)
 {
     return identifier == PROPERTY_PAYLOAD_FORMAT_INDICATOR || identifier == PROPERTY_CONTENT_TYPE ||

@@ -14,15 +14,21 @@
 
 #define MESSAGE_NEVER_EXPIRES INT64_MAX
 
-// Sessions that have a message already: it came before a crash, was spread, and its publisher, who
-// never heard of that, sends it again. One publication is named by its session's number and packet
-// identifier until PUBREL.
+// Who has a message already: it came before a crash, was spread, and its publisher, who never heard
+// of that, sends it again. One publication is named by its session's number and packet identifier
+// until PUBREL; a will by its own number, until it is removed. Reached are sessions, by number, and
+// groups of shared subscriptions (index.h), whichever member was given it.
 struct spread {
     struct spread *next;
     uint16_t packet_id;
     uint32_t count;
-    uint64_t sessions[];
+    uint64_t reached[];
 };
+
+bool spread_has(const struct spread *spread, uint64_t reached); // NULL has nobody
+// The larger one, in place of `spread` (which may be NULL). NULL without memory; nothing has
+// changed then.
+struct spread *spread_try_add(struct spread *spread, uint16_t packet_id, uint64_t reached);
 
 struct message {
     _Atomic uint32_t references;
@@ -32,7 +38,8 @@ struct message {
     uint32_t properties_size;
     uint32_t payload_size;
     uint16_t packet_id; // QoS 2 of a stored session with several workers: see struct spread; else 0
-    uint64_t publisher; // number of the publishing session, for No Local; 0: the broker itself
+    uint64_t publisher; // number of the publishing session, or of the will that this is; 0: the
+                        // broker itself
     uint64_t
         sequence; // place in the order of retained changes; 0 when not retained. See retained.h
     int64_t expires_ms; // monotonic; MESSAGE_NEVER_EXPIRES

@@ -12,6 +12,13 @@
 struct session;
 struct delivery;
 
+// A message of a shared subscription goes from one member to another: the delivery in the store
+// that it was, which is removed together with noting the new one, so that it is there once at any
+// moment. All 0: the store has none.
+struct moved {
+    uint64_t session, number;
+};
+
 // Who may read and write what. NULL functions allow everything but writing to `$SYS` and touching
 // `$CONTROL`. It changes as a whole, while no worker runs.
 struct access_port {
@@ -45,7 +52,8 @@ struct store_port {
     void (*delivery_released)(void *context, const struct session *session,
                               const struct delivery *delivery, uint16_t packet_id);
     void (*delivery_remove)(void *context, const struct session *session,
-                            const struct delivery *delivery); // delivered, passed on or dropped
+                            const struct delivery *delivery); // delivered or dropped
+    void (*moved_remove)(void *context, struct moved moved);
     void (*incoming_put)(void *context, const struct session *session, uint16_t packet_id);
     void (*incoming_remove)(void *context, const struct session *session, uint16_t packet_id);
     // The session has room for `count` more of the deliveries that only the store has, those with
@@ -54,7 +62,8 @@ struct store_port {
                             uint32_t count);
     void (*retained_put)(void *context, struct message *message); // empty payload: removed
     void (*will_put)(void *context, const struct session *session);
-    void (*will_remove)(void *context, const struct session *session);
+    // `published`: not before all that it was published to is on the disk.
+    void (*will_remove)(void *context, const struct session *session, bool published);
 };
 
 struct ports {
@@ -64,9 +73,10 @@ struct ports {
     // Another worker's leaves want this message. Takes no reference: the callee does.
     void (*post)(void *context, uint32_t worker, struct message *message, struct leaf **leaves,
                  uint32_t count);
-    // Another worker's session was chosen from a shared subscription.
+    // Another worker's session was chosen from a shared subscription. Who finds there that it
+    // cannot be given the message gives it back: router_pass_on.
     void (*post_member)(void *context, uint32_t worker, struct message *message,
-                        struct share_member *member);
+                        struct share_member *member, struct moved moved);
     // A message was not (or will not be) delivered to this session (NULL: to no member of a shared
     // subscription): say so. `cause` is a COUNTER_DROPPED_*, counted by the callee.
     void (*dropped)(void *context, const struct session *session, const struct message *message,

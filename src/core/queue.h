@@ -23,6 +23,7 @@ struct delivery {
     uint32_t arrival;             // order among all queues of the session, wrapping
     uint8_t qos;                  // min(published, subscribed) [MQTT-3.8.4-8]
     bool retain;                  // as it will be sent
+    bool is_noted;                // as a part of its publication, which has just come (spread)
     uint32_t generation; // of the access rules that it was last checked under; 0: it was not
     uint64_t number;     // in the store, ascending within the session; 0: it is not there
     uint64_t store_mark; // the store's own

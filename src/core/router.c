@@ -7,6 +7,8 @@
 
 #include <string.h>
 
+#define MEMBERS_TRIED_MAX 8 // of this worker, each of which turns out to be somebody else now
+
 // One session that the present message reaches, with all its matching subscriptions merged
 // [MQTT-3.3.4-2].
 struct touched {
@@ -97,7 +99,9 @@ static uint8_t lower(uint8_t a, uint8_t b)
 // Does this subscription want this message, apart from its filter?
 static bool is_wanted(const struct subscription *subscription, const struct message *message)
 {
-    if (subscription->options.no_local && message->publisher == subscription->session->number)
+    const struct session *session = subscription->session;
+    if (subscription->options.no_local &&
+        (message->publisher == session->number || message->publisher == session->will_number))
         return false; // [MQTT-3.8.3-3]
     // The retained replay of this subscription gives (or gave) it: see retained.h.
     return message->sequence == 0 || message->sequence > subscription->replay_sequence;
@@ -111,20 +115,13 @@ static struct delivery delivery_for(const struct subscription *subscription,
         .identifier = subscription->identifier,
         .qos = lower(message->qos, subscription->options.qos),
         .retain = message->retain && subscription->options.retain_as_published,
+        .is_noted = message->packet_id != 0,
     };
-}
-
-static bool has_already(const struct spread *spread, const struct session *session)
-{
-    for (uint32_t i = 0; spread != NULL && i < spread->count; i++)
-        if (spread->sessions[i] == session->number)
-            return true;
-    return false;
 }
 
 static void deliver(struct router *router, struct session *session, struct delivery delivery)
 {
-    if (has_already(delivery.message->spread, session)) {
+    if (spread_has(delivery.message->spread, session->number)) {
         memory_free(delivery.extra);
         return;
     }
@@ -232,36 +229,42 @@ void router_deliver(struct router *router, struct message *message, struct leaf 
     }
 }
 
-void router_deliver_member(struct router *router, struct message *message,
-                           struct share_member *member)
+static void forget_moved(const struct router *router, struct moved moved)
+{
+    if (moved.session != 0)
+        router->store->moved_remove(router->store->context, moved);
+}
+
+bool router_deliver_member(struct router *router, struct message *message,
+                           struct share_member *member, struct moved moved)
 {
     const struct subscription *subscription = member->subscription;
-    if (subscription == NULL) {
-        // It unsubscribed while the post was on its way.
-        router_pass_on(router, message, member, false);
-        return;
-    }
+    if (subscription == NULL)
+        return false; // it unsubscribed while the post was on its way
     struct session *session = subscription->session;
     struct delivery delivery = delivery_for(subscription, message);
     // It was chosen as one who may read this; but it may be somebody else by now.
-    bool allowed = router_may_have(router, session->principal, &delivery);
-    if (allowed)
-        delivery.extra = memory_try_new(sizeof(*delivery.extra));
+    if (!router_may_have(router, session->principal, &delivery)) {
+        atomic_fetch_sub_explicit(&member->in_flight, 1, memory_order_relaxed);
+        return false;
+    }
+    // What was noted with its first owner may be forgotten by now: its publisher knows.
+    delivery.is_noted = delivery.is_noted && moved.session == 0;
+    delivery.extra = memory_try_new(sizeof(*delivery.extra));
     if (delivery.extra != NULL) {
         delivery.extra->member = share_member_ref(member);
         message_ref(message);
         session_deliver(session, delivery);
-        return;
+    } else {
+        atomic_fetch_sub_explicit(&member->in_flight, 1, memory_order_relaxed);
+        router->ports->dropped(router->ports->context, session, message, COUNTER_DROPPED_NO_MEMORY);
     }
-    atomic_fetch_sub_explicit(&member->in_flight, 1, memory_order_relaxed);
-    if (!allowed && router_pass_on(router, message, member, false))
-        return;
-    router->ports->dropped(router->ports->context, session, message,
-                           allowed ? COUNTER_DROPPED_NO_MEMORY : COUNTER_DROPPED_NOT_AUTHORIZED);
+    forget_moved(router, moved);
+    return true;
 }
 
 struct reader_wanted {
-    const struct router *router;
+    struct router *router;
     struct bytes topic;
     bool was_refused; // somebody may not have it
 };
@@ -282,38 +285,46 @@ static struct share_member *pick_reader(struct reader_wanted *wanted, struct sha
     return share_pick(group, &choice);
 }
 
-static void give_to_member(struct router *router, struct message *message,
-                           struct share_member *member)
+// To a member of the group, if there is one.
+static bool give(struct reader_wanted *wanted, struct message *message, struct share_group *group,
+                 struct share_choice choice, struct moved moved)
 {
-    if (member->worker == router->worker && member->subscription != NULL)
-        router_deliver_member(router, message, member);
-    else
-        router->ports->post_member(router->ports->context, member->worker, message, member);
+    struct router *router = wanted->router;
+    for (int tries = 0; tries < MEMBERS_TRIED_MAX; tries++) {
+        struct share_member *member = pick_reader(wanted, group, choice);
+        if (member == NULL)
+            return false;
+        if (member->worker != router->worker) {
+            router->ports->post_member(router->ports->context, member->worker, message, member,
+                                       moved);
+            return true;
+        }
+        if (router_deliver_member(router, message, member, moved))
+            return true;
+        wanted->was_refused = true;
+        choice.except = member;
+    }
+    return false;
 }
 
 // Nobody of the group being there is no loss; nobody being allowed to read it is one.
 static void give_to_group(struct router *router, struct message *message, struct share_group *group)
 {
     struct reader_wanted wanted = {.router = router, .topic = message_topic(message)};
-    struct share_member *member =
-        pick_reader(&wanted, group, (struct share_choice){.qos = message->qos});
-    if (member != NULL)
-        give_to_member(router, message, member);
-    else if (wanted.was_refused)
+    struct share_choice choice = {.qos = message->qos};
+    if (spread_has(message->spread, share_group_id(group)))
+        return;
+    if (!give(&wanted, message, group, choice, (struct moved){0}) && wanted.was_refused)
         router->ports->dropped(router->ports->context, NULL, message,
                                COUNTER_DROPPED_NOT_AUTHORIZED);
 }
 
 bool router_pass_on(struct router *router, struct message *message, const struct share_member *from,
-                    bool online_only)
+                    bool online_only, struct moved moved)
 {
     struct reader_wanted wanted = {.router = router, .topic = message_topic(message)};
     struct share_choice choice = {.except = from, .online_only = online_only, .qos = message->qos};
-    struct share_member *member = pick_reader(&wanted, from->group, choice);
-    if (member == NULL)
-        return false;
-    give_to_member(router, message, member);
-    return true;
+    return give(&wanted, message, from->group, choice, moved);
 }
 
 static bool room_to_post(struct router *router)

@@ -29,7 +29,8 @@ struct router {
     struct touched *touched;
     uint32_t touched_count, touched_capacity;
     uint64_t touched_serial;
-    struct leaf **post_leaves; // scratch, as many as hits.leaf_capacity
+    _Atomic uint64_t *last_number; // of a session or a will
+    struct leaf **post_leaves;     // scratch, as many as hits.leaf_capacity
     uint32_t post_capacity;
 };
 
@@ -43,13 +44,15 @@ enum bud_reason router_publish(struct router *router, struct message *message);
 // A post from another worker: deliver to these leaves, all of this worker / to this member.
 void router_deliver(struct router *router, struct message *message, struct leaf **leaves,
                     uint32_t count);
-void router_deliver_member(struct router *router, struct message *message,
-                           struct share_member *member);
+// False: the member cannot be given it any more; nothing has happened then.
+bool router_deliver_member(struct router *router, struct message *message,
+                           struct share_member *member, struct moved moved);
 
 // A message of a shared subscription that the member `from` cannot finish goes to another one, if
-// there is one: online if `online_only`. Takes no reference. True if somebody has it now.
+// there is one: online if `online_only`. Takes no reference. True if somebody has it now, and the
+// store is told that `moved` goes.
 bool router_pass_on(struct router *router, struct message *message, const struct share_member *from,
-                    bool online_only);
+                    bool online_only, struct moved moved);
 
 // Access, in one place for every path: live, retained, queued, sent again, shared, by alias, wills.
 bool router_may_read(const struct router *router, const struct principal *principal,

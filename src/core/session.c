@@ -76,6 +76,12 @@ static void drop_all(struct session *session, struct queue *queue, enum counter 
     }
 }
 
+static void end_with_session(struct session *session, struct delivery *delivery)
+{
+    delivery->number = 0; // its session's removal says it
+    outgoing_drop(session, delivery, COUNTER_DROPPED_SESSION_ENDED);
+}
+
 // The session ends: what shared subscriptions gave it and nobody acknowledged goes to others,
 // except a QoS 2 message that was already on its way [MQTT-4.8.2-5] [MQTT-4.8.2-6].
 static void end_in_flight(struct session *session)
@@ -89,7 +95,7 @@ static void end_in_flight(struct session *session)
         if (delivery.message == NULL)
             continue;
         if (delivery.qos == 2 || !outgoing_pass_on(session, &delivery, false))
-            outgoing_drop(session, &delivery, COUNTER_DROPPED_SESSION_ENDED);
+            end_with_session(session, &delivery);
     }
     inflight_done(inflight);
 }
@@ -100,7 +106,7 @@ static void end_queued(struct session *session)
         struct delivery delivery = queue_pop(&session->lasting);
         outgoing_forget(session, &delivery);
         if (!outgoing_pass_on(session, &delivery, false))
-            outgoing_drop(session, &delivery, COUNTER_DROPPED_SESSION_ENDED);
+            end_with_session(session, &delivery);
     }
 }
 
@@ -126,13 +132,13 @@ void session_free(struct session *session)
 {
     ASSERT(session->connection == NULL && !timer_is_set(&session->timer));
     struct router *router = session->router;
-    // One word to the store for all that follows.
-    session_end_storage(session);
     // Leave the groups first, so that nothing that is passed on comes back here.
     remove_subscriptions(session);
     drop_all(session, &session->fleeting, COUNTER_DROPPED_SESSION_ENDED);
     end_in_flight(session);
     end_queued(session);
+    // One word to the store for all that was not passed on.
+    session_end_storage(session);
     outgoing_end_waiting(session, session->waiting_count, COUNTER_DROPPED_SESSION_ENDED);
     packet_id_set_done(&session->incoming);
     while (session->spreads != NULL)
@@ -166,9 +172,7 @@ static void pass_on_shared(struct session *session)
         struct inflight_slot *slot = &inflight->slots[i];
         if (slot->state != INFLIGHT_PUBLISHED || slot->delivery.qos != 1)
             continue;
-        const struct delivery_extra *extra = slot->delivery.extra;
-        if (extra == NULL || extra->member == NULL ||
-            !router_pass_on(session->router, slot->delivery.message, extra->member, true))
+        if (!outgoing_hand_over(session, &slot->delivery, true))
             continue;
         struct delivery delivery = inflight_remove(inflight, slot);
         outgoing_finish(session, &delivery);
@@ -205,7 +209,9 @@ void session_keep(struct session *session)
 void session_end_storage(struct session *session)
 {
     const struct store_port *store = session->router->store;
-    if (session->stored || session->will_stored)
+    if (session->will_stored)
+        store->will_remove(store->context, session, false);
+    if (session->stored)
         store->session_remove(store->context, session);
     session->stored = session->will_stored = false;
 }
@@ -389,19 +395,14 @@ void session_put_spread(struct session *session, struct spread *spread)
     session->spreads = spread;
 }
 
-bool session_restore_spread(struct session *session, uint16_t packet_id, uint64_t target)
+bool session_restore_spread(struct session *session, uint16_t packet_id, uint64_t reached)
 {
     struct spread *spread = session_take_spread(session, packet_id);
-    uint32_t count = spread == NULL ? 0 : spread->count;
-    struct spread *larger =
-        memory_try_resize(spread, sizeof(*spread) + (count + 1) * sizeof(spread->sessions[0]));
+    struct spread *larger = spread_try_add(spread, packet_id, reached);
     if (larger == NULL) {
         memory_free(spread);
         return false;
     }
-    larger->packet_id = packet_id;
-    larger->count = count + 1;
-    larger->sessions[count] = target;
     session_put_spread(session, larger);
     return true;
 }

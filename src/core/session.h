@@ -64,6 +64,7 @@ struct session {
 
     bool stored;          // the store has it, and is told what changes
     bool will_stored;     // likewise its will
+    uint64_t will_number; // of the present or last will, for the store and for No Local
     bool only_for_will;   // not a session any more: came back from the store to publish its will
     uint64_t last_number; // of a delivery in the store
     // A long queue is in memory only as far as a window; the rest waits in the store and is read as
@@ -169,7 +170,7 @@ struct spread *session_take_spread(struct session *session,
                                    uint16_t packet_id);                  // the caller's; NULL none
 void session_put_spread(struct session *session, struct spread *spread); // back again
 bool session_restore_spread(struct session *session, uint16_t packet_id,
-                            uint64_t target);                           // at start
+                            uint64_t reached);                          // at start
 bool session_incoming_end(struct session *session, uint16_t packet_id); // PUBREL; was it there?
 
 // Will it outlive its connection?

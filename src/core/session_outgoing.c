@@ -56,10 +56,22 @@ void outgoing_forget(struct session *session, const struct delivery *delivery)
     counter_subtract(router->counters, COUNTER_QUEUED_BYTES, delivery->message->payload_size);
 }
 
+bool outgoing_hand_over(struct session *session, struct delivery *delivery, bool online_only)
+{
+    struct moved moved = {0};
+    if (delivery->number != 0 && session->stored)
+        moved = (struct moved){session->number, delivery->number};
+    if (delivery->extra == NULL || delivery->extra->member == NULL ||
+        !router_pass_on(session->router, delivery->message, delivery->extra->member, online_only,
+                        moved))
+        return false;
+    delivery->number = 0; // who has it now tells the store
+    return true;
+}
+
 bool outgoing_pass_on(struct session *session, struct delivery *delivery, bool online_only)
 {
-    if (delivery->extra == NULL || delivery->extra->member == NULL ||
-        !router_pass_on(session->router, delivery->message, delivery->extra->member, online_only))
+    if (!outgoing_hand_over(session, delivery, online_only))
         return false;
     outgoing_finish(session, delivery);
     return true;
@@ -388,6 +400,7 @@ static bool take_next(struct session *session, int64_t now_ms, struct delivery *
 
 static struct session_outgoing send_lasting(struct session *session, struct delivery delivery)
 {
+    delivery.is_noted = false;
     keep(session, &delivery); // a retained message comes here unkept
     struct inflight_slot *slot = inflight_try_add(&session->inflight, delivery);
     if (slot == NULL) {

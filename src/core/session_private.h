@@ -19,8 +19,11 @@ void outgoing_finish(struct session *session, struct delivery *delivery);
 // A delivery left a queue: the counters and the store are told.
 void outgoing_forget(struct session *session, const struct delivery *delivery);
 
-// Gives a delivery of a shared subscription to another member and lets it go. False: not shared, or
-// nobody is there.
+// Gives a delivery of a shared subscription to another member, also in the store. False: not
+// shared, or nobody is there.
+bool outgoing_hand_over(struct session *session, struct delivery *delivery, bool online_only);
+
+// And lets it go.
 bool outgoing_pass_on(struct session *session, struct delivery *delivery, bool online_only);
 
 // The rules are others for this session now: nothing counts as checked.

@@ -13,13 +13,16 @@ struct share_group {
     _Atomic(struct share_group *) next; // of the same filter
     struct share_group *previous;       // index's lock
     _Atomic uint32_t references;        // members, and one while readers can find it
+    uint64_t id;                        // see share_group_id
     struct lock lock;                   // guards the rest; taken after the index's
     struct share_member **members;      // the online ones first
     uint32_t member_count, online_count, member_capacity;
     uint32_t online_turn, offline_turn; // where the next choice starts
 };
 
-struct share_group *share_group_try_new(struct topic_node *node); // with one reference
+// With one reference. `filter` and `name` are what the group is of.
+struct share_group *share_group_try_new(struct topic_node *node, struct bytes filter,
+                                        struct bytes name);
 
 // Any thread.
 struct share_group *share_group_ref(struct share_group *group);

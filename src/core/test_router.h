@@ -23,6 +23,7 @@ struct world_post {
     uint32_t worker;
     struct message *message; // referenced
     struct share_member *member;
+    struct moved moved;
     struct leaf *leaves[8];
     uint32_t count;
 };
@@ -46,7 +47,7 @@ struct world {
     uint64_t ready_count;
     const struct session *ready;
     struct bytes denied; // nobody may read or write this topic, if set
-    uint64_t last_number;
+    _Atomic uint64_t last_number;
 };
 
 static inline void world_session_ready(void *context, struct session *session)
@@ -68,12 +69,12 @@ static inline void world_post(void *context, uint32_t worker, struct message *me
 }
 
 static inline void world_post_member(void *context, uint32_t worker, struct message *message,
-                                     struct share_member *member)
+                                     struct share_member *member, struct moved moved)
 {
     struct world *world = context;
     assert_true(world->post_count < WORLD_POSTS_MAX);
-    world->posts[world->post_count++] =
-        (struct world_post){.worker = worker, .message = message_ref(message), .member = member};
+    world->posts[world->post_count++] = (struct world_post){
+        .worker = worker, .message = message_ref(message), .member = member, .moved = moved};
 }
 
 static inline void world_dropped(void *context, const struct session *session,
@@ -134,6 +135,7 @@ static inline struct world *world_new(void)
             .ports = &world->ports,
             .access = &world->access,
             .store = &world->store,
+            .last_number = &world->last_number,
             .hash_key = key,
         };
     }
@@ -182,10 +184,10 @@ static inline void world_read_posts(struct world *world)
     for (uint32_t i = 0; i < world->post_count; i++) {
         struct world_post *post = &world->posts[i];
         struct router *router = &world->routers[post->worker];
-        if (post->member != NULL)
-            router_deliver_member(router, post->message, post->member);
-        else
+        if (post->member == NULL)
             router_deliver(router, post->message, post->leaves, post->count);
+        else if (!router_deliver_member(router, post->message, post->member, post->moved))
+            router_pass_on(router, post->message, post->member, false, post->moved);
         message_unref(post->message);
     }
     world->post_count = 0;

@@ -20,6 +20,8 @@ static bool may_outlive_rules(const struct session *session)
 bool will_try_set(struct session *session, const struct packet_will *will, int64_t now_ms)
 {
     struct message *message = NULL;
+    struct router *router = session->router;
+    const struct store_port *store = router->store;
     if (will != NULL) {
         struct message_source source = {
             .topic = will->topic,
@@ -27,17 +29,15 @@ bool will_try_set(struct session *session, const struct packet_will *will, int64
             .properties = &will->properties,
             .qos = will->qos,
             .retain = will->retain,
-            .publisher = session->number,
             .principal = session->principal,
             .now_ms = now_ms,
         };
-        message = message_try_new(session->router->budget, &source);
+        message = message_try_new(router->budget, &source);
         if (message == NULL)
             return false;
     }
     will_forget(session);
     session->will = message;
-    const struct store_port *store = session->router->store;
     if (will != NULL) {
         const struct properties *properties = &will->properties;
         session->will_delay_interval = properties_have(properties, PROPERTY_WILL_DELAY_INTERVAL)
@@ -45,23 +45,34 @@ bool will_try_set(struct session *session, const struct packet_will *will, int64
                                            : 0;
         session->will_expiry_interval = expiry_interval_of(properties);
         session->will_stored = store->keeps && may_outlive_rules(session);
+        will_name(session,
+                  1 + atomic_fetch_add_explicit(router->last_number, 1, memory_order_relaxed));
         if (session->will_stored)
             store->will_put(store->context, session);
     }
     return true;
 }
 
-static void forget_stored(struct session *session)
+void will_name(struct session *session, uint64_t number)
+{
+    struct message *message = session->will;
+    const struct router *router = session->router;
+    session->will_number = message->publisher = number;
+    if (session->will_stored && router->spreads_over_workers && message->qos == 2)
+        message->packet_id = 1; // so that it is noted whom it reaches
+}
+
+static void forget_stored(struct session *session, bool published)
 {
     const struct store_port *store = session->router->store;
     if (session->will_stored)
-        store->will_remove(store->context, session);
+        store->will_remove(store->context, session, published);
     session->will_stored = false;
 }
 
 void will_forget(struct session *session)
 {
-    forget_stored(session);
+    forget_stored(session, false);
     message_unref(session->will);
     session->will = NULL;
     session->will_due_ms = 0;
@@ -88,10 +99,14 @@ static struct message *begin_life(struct session *session, struct message *will,
             .qos = will->qos,
             .retain = will->retain,
             .publisher = will->publisher,
+            .packet_id = will->packet_id,
+            .spread = will->spread,
             .principal = will->principal,
             .now_ms = now_ms,
         };
         message = message_try_new(session->router->budget, &source);
+        if (message != NULL)
+            will->spread = NULL; // nobody else looks at it
         message_unref(will);
     }
     if (message != NULL)
@@ -112,11 +127,11 @@ void will_publish(struct session *session, int64_t now_ms)
         return;
     session->will = NULL;
     session->will_due_ms = 0;
-    forget_stored(session);
     struct router *router = session->router;
     message = begin_life(session, message, now_ms);
     if (message == NULL) {
         counter_add(router->counters, COUNTER_DROPPED_NO_MEMORY, 1);
+        forget_stored(session, false);
         return;
     }
     uint64_t not_retained = counter_read(router->counters, COUNTER_REFUSED_RETAINED);
@@ -127,5 +142,6 @@ void will_publish(struct session *session, int64_t now_ms)
                counter_read(router->counters, COUNTER_REFUSED_RETAINED) > not_retained
                    ? COUNTER_DROPPED_NOT_RETAINED
                    : COUNTER_DROPPED_NO_MEMORY);
+    forget_stored(session, true);
     message_unref(message);
 }

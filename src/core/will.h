@@ -11,6 +11,9 @@
 // none. False without memory.
 bool will_try_set(struct session *session, const struct packet_will *will, int64_t now_ms);
 
+// Gives the session's will its number, which nothing else has or had.
+void will_name(struct session *session, uint64_t number);
+
 void will_forget(struct session *session); // a normal DISCONNECT, or the client came back in time
 
 // Publishes it now, if there is one and its user may still write there; it is gone afterwards.

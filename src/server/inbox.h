@@ -8,6 +8,7 @@
 #include "base/lock.h"
 #include "core/index.h"
 #include "core/message.h"
+#include "core/ports.h"
 
 #include <stdbool.h>
 
@@ -16,7 +17,9 @@ struct read_request;
 
 enum post_kind {
     POST_MESSAGE,    // deliver to these leaves of yours
-    POST_MEMBER,     // deliver to this member of a shared subscription, yours
+    POST_MEMBER,     // deliver to this member of a shared subscription, yours: from a turn of mine,
+                     // `ticket`, and instead of `moved`
+    POST_NO_MEMBER,  // it is none any more: choose another, still in that turn of yours
     POST_CONNECTION, // this connection belongs to a session whose home you are
     POST_STOP,       // read no more, and tell the others
     POST_SYNC,       // tell me when what I posted so far is on the disk: `from`, `ticket`
@@ -32,8 +35,9 @@ struct post {
     uint8_t kind; // enum post_kind
     uint32_t from;
     uint64_t ticket;
-    struct message *message; // referenced
-    struct share_member *member;
+    struct message *message;     // referenced
+    struct share_member *member; // POST_NO_MEMBER: referenced
+    struct moved moved;
     struct read_request *read;     // owned
     struct connection *connection; // owned
     uint32_t leaf_count;

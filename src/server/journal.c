@@ -43,6 +43,20 @@ void journal_init(struct journal *journal, struct worker *worker, bool keeps)
         journal->current = new_batch(worker->number, 1);
 }
 
+static struct pending_turn *turn_at(struct journal *journal, uint32_t position)
+{
+    return &journal->turns[(journal->turn_first + position) & (journal->turn_capacity - 1)];
+}
+
+static void drop_deferred(struct deferred *deferred)
+{
+    while (deferred != NULL) {
+        struct deferred *next = deferred->next;
+        memory_free(deferred);
+        deferred = next;
+    }
+}
+
 void journal_done(struct journal *journal)
 {
     size_t position = 0;
@@ -52,6 +66,9 @@ void journal_done(struct journal *journal)
     map_done(&journal->behind);
     if (journal->current != NULL)
         batch_free(journal->current);
+    for (uint32_t i = 0; i < journal->turn_count; i++)
+        drop_deferred(turn_at(journal, i)->deferred);
+    drop_deferred(journal->deferred);
     memory_free(journal->turns);
     memory_free(journal->asked);
 }
@@ -82,9 +99,18 @@ static struct record *add_unawaited(struct journal *journal, enum record_kind ki
 static struct record *add(struct journal *journal, enum record_kind kind, uint64_t session)
 {
     journal->noted = true;
-    journal->awaited_in_turn = true;
+    journal->batch_in_turn = journal->current->number;
     journal->current->awaited = true;
     return add_unawaited(journal, kind, session);
+}
+
+// To be noted when everything else of this turn is on the disk.
+static void defer(struct journal *journal, enum record_kind kind, uint64_t session)
+{
+    struct deferred *deferred = grown(NULL, sizeof(*deferred));
+    *deferred = (struct deferred){.next = journal->deferred, .kind = kind, .session = session};
+    journal->deferred = deferred;
+    journal->noted = true;
 }
 
 static void set_text(struct record *record, struct bytes text, struct bytes more)
@@ -118,7 +144,11 @@ static void session_put(void *context, const struct session *session)
 
 static void session_remove(void *context, const struct session *session)
 {
-    add(context, RECORD_SESSION_REMOVE, session->number);
+    struct journal *journal = context;
+    if (journal->moves)
+        defer(journal, RECORD_SESSION_REMOVE, session->number);
+    else
+        add(journal, RECORD_SESSION_REMOVE, session->number);
 }
 
 static void subscription_put(void *context, const struct session *session, struct bytes filter,
@@ -148,6 +178,14 @@ static struct record *unwritten(struct journal *journal, const struct delivery *
                                                                                      : NULL;
 }
 
+// As struct spread names it.
+static uint64_t reached_by(const struct session *session, const struct delivery *delivery)
+{
+    const struct delivery_extra *extra = delivery->extra;
+    return extra != NULL && extra->member != NULL ? share_group_id(extra->member->group)
+                                                  : session->number;
+}
+
 static void delivery_put(void *context, const struct session *session, struct delivery *delivery)
 {
     struct journal *journal = context;
@@ -157,6 +195,8 @@ static void delivery_put(void *context, const struct session *session, struct de
     record->qos = delivery->qos;
     record->retain = delivery->retain;
     record->identifier = delivery->identifier;
+    if (delivery->is_noted)
+        record->reached = reached_by(session, delivery);
     set_message(journal, record, delivery->message);
     if (delivery->extra != NULL && delivery->extra->count > 0)
         set_text(record, bytes_make(delivery->extra->identifiers, delivery->extra->count * 4),
@@ -195,6 +235,11 @@ static void delivery_remove(void *context, const struct session *session,
     record = delivery->qos == 1 ? add_unawaited(context, RECORD_DELIVERY_REMOVE, session->number)
                                 : add(context, RECORD_DELIVERY_REMOVE, session->number);
     record->number = delivery->number;
+}
+
+static void moved_remove(void *context, struct moved moved)
+{
+    add(context, RECORD_DELIVERY_REMOVE, moved.session)->number = moved.number;
 }
 
 static uint64_t last_unwritten_batch(const struct journal *journal);
@@ -248,7 +293,7 @@ static void retained_put(void *context, struct message *message)
 static void will_put(void *context, const struct session *session)
 {
     struct journal *journal = context;
-    struct record *record = add(journal, RECORD_WILL_PUT, session->number);
+    struct record *record = add(journal, RECORD_WILL_PUT, session->will_number);
     set_text(record, session->client_id, session->user);
     record->domain = session->principal->domain;
     record->delay_interval = session->will_delay_interval;
@@ -256,9 +301,21 @@ static void will_put(void *context, const struct session *session)
     set_message(journal, record, session->will);
 }
 
-static void will_remove(void *context, const struct session *session)
+static bool has_posted(const struct journal *journal)
 {
-    add(context, RECORD_WILL_REMOVE, session->number);
+    uint64_t any = 0;
+    for (size_t i = 0; i < sizeof(journal->posted_to) / sizeof(journal->posted_to[0]); i++)
+        any |= journal->posted_to[i];
+    return any != 0;
+}
+
+static void will_remove(void *context, const struct session *session, bool published)
+{
+    struct journal *journal = context;
+    if (published && has_posted(journal))
+        defer(journal, RECORD_WILL_REMOVE, session->will_number);
+    else
+        add(journal, RECORD_WILL_REMOVE, session->will_number);
 }
 
 void journal_fill_port(struct journal *journal, struct worker *worker, struct store_port *ret_port)
@@ -278,6 +335,7 @@ void journal_fill_port(struct journal *journal, struct worker *worker, struct st
         .delivery_sent = delivery_sent,
         .delivery_released = delivery_released,
         .delivery_remove = delivery_remove,
+        .moved_remove = moved_remove,
         .deliveries_read = deliveries_read,
         .incoming_put = incoming_put,
         .incoming_remove = incoming_remove,
@@ -347,12 +405,57 @@ static uint32_t ask_others(struct journal *journal, struct worker *worker)
     return asked;
 }
 
+static bool is_writing(const struct journal *journal)
+{
+    return journal->committed + 1 < journal->current->number;
+}
+
 // The youngest batch that somebody may wait for; 0: none.
 static uint64_t last_unwritten_batch(const struct journal *journal)
 {
     if (journal->current->awaited)
         return journal->current->number;
-    return journal->handed_over ? journal->current->number - 1 : 0;
+    return is_writing(journal) ? journal->current->number - 1 : 0;
+}
+
+static struct pending_turn *turn_of(struct journal *journal, uint64_t ticket)
+{
+    ASSERT(journal->turn_count > 0); // tickets follow one another
+    uint64_t position = ticket - turn_at(journal, 0)->ticket;
+    ASSERT(position < journal->turn_count);
+    return turn_at(journal, (uint32_t)position);
+}
+
+uint64_t journal_note_member(struct journal *journal, struct worker *worker, uint32_t to,
+                             bool moves)
+{
+    if (!journal->keeps)
+        return 0;
+    journal->moves = journal->moves || moves;
+    if (journal->resumed == 0) {
+        journal_note_post(journal, to);
+        return journal->ticket;
+    }
+    turn_of(journal, journal->resumed)->syncs++;
+    post_sync(worker, POST_SYNC, to, journal->resumed);
+    return journal->resumed;
+}
+
+// Whose turn waits for an answer is in `turns`.
+void journal_resume_turn(struct journal *journal, uint64_t ticket)
+{
+    journal->resumed = journal->keeps ? ticket : 0;
+    journal->batch_before = journal->batch_in_turn;
+    journal->batch_in_turn = 0;
+}
+
+void journal_leave_turn(struct journal *journal)
+{
+    if (journal->resumed != 0 && journal->batch_in_turn != 0)
+        turn_of(journal, journal->resumed)->batch = journal->batch_in_turn;
+    if (journal->batch_in_turn == 0)
+        journal->batch_in_turn = journal->batch_before;
+    journal->resumed = 0;
 }
 
 static void answer_others(struct journal *journal, struct worker *worker)
@@ -374,16 +477,10 @@ static void answer_others(struct journal *journal, struct worker *worker)
 static void hand_over(struct journal *journal, struct worker *worker)
 {
     struct batch *batch = journal->current;
-    if (journal->handed_over || batch->count == 0)
+    if (batch->count == 0)
         return;
-    journal->handed_over = true;
     journal->current = new_batch(worker->number, batch->number + 1);
     writer_give(worker->server->writer, batch);
-}
-
-static struct pending_turn *turn_at(struct journal *journal, uint32_t position)
-{
-    return &journal->turns[(journal->turn_first + position) & (journal->turn_capacity - 1)];
 }
 
 static void push_turn(struct journal *journal, struct pending_turn turn)
@@ -402,12 +499,37 @@ static void push_turn(struct journal *journal, struct pending_turn turn)
     *turn_at(journal, journal->turn_count - 1) = turn;
 }
 
+static bool is_there(const struct journal *journal, const struct pending_turn *turn)
+{
+    return turn->batch <= journal->committed && turn->syncs == 0;
+}
+
+static void note_deferred(struct journal *journal, struct pending_turn *turn)
+{
+    for (const struct deferred *one = turn->deferred; one != NULL; one = one->next)
+        add(journal, one->kind, one->session);
+    drop_deferred(turn->deferred);
+    turn->deferred = NULL;
+    turn->batch = journal->current->number;
+    journal->deferring--;
+}
+
+static void note_what_waited(struct journal *journal)
+{
+    for (uint32_t i = 0; i < journal->turn_count && journal->deferring > 0; i++) {
+        struct pending_turn *turn = turn_at(journal, i);
+        if (turn->deferred != NULL && is_there(journal, turn))
+            note_deferred(journal, turn);
+    }
+}
+
 static bool advance(struct journal *journal)
 {
     uint64_t before = journal->durable;
+    note_what_waited(journal);
     while (journal->turn_count > 0) {
         const struct pending_turn *turn = turn_at(journal, 0);
-        if (turn->batch > journal->committed || turn->syncs > 0)
+        if (!is_there(journal, turn) || turn->deferred != NULL)
             break;
         journal->durable = turn->ticket;
         journal->turn_first = (journal->turn_first + 1) & (journal->turn_capacity - 1);
@@ -418,7 +540,7 @@ static bool advance(struct journal *journal)
 
 int64_t journal_due_ms(const struct journal *journal)
 {
-    if (!journal->keeps || journal->handed_over || journal->current->count == 0)
+    if (!journal->keeps || is_writing(journal) || journal->current->count == 0)
         return -1;
     return journal->current->since_ms + REMOVAL_MS;
 }
@@ -428,46 +550,50 @@ static bool is_due(const struct batch *batch, int64_t now_ms)
     return batch->awaited || batch->count > REMOVALS_MAX || now_ms >= batch->since_ms + REMOVAL_MS;
 }
 
+void journal_before_posts(struct journal *journal, struct worker *worker)
+{
+    if (journal->keeps && journal->moves)
+        hand_over(journal, worker);
+}
+
 bool journal_end_turn(struct journal *journal, struct worker *worker)
 {
     if (!journal->keeps)
         return false;
     struct pending_turn turn = {
         .ticket = journal->ticket,
-        .batch = journal->awaited_in_turn ? journal->current->number : 0,
+        .batch = journal->batch_in_turn,
         .syncs = ask_others(journal, worker),
+        .deferred = journal->deferred,
     };
+    journal->deferring += journal->deferred != NULL;
+    journal->deferred = NULL;
     push_turn(journal, turn);
+    note_what_waited(journal);
     answer_others(journal, worker);
     if (journal->current->since_ms == 0 && journal->current->count > 0)
         journal->current->since_ms = worker->now_ms;
-    if (is_due(journal->current, worker->now_ms))
+    if (journal->moves || (!is_writing(journal) && is_due(journal->current, worker->now_ms)))
         hand_over(journal, worker);
-    journal->awaited_in_turn = false;
+    journal->batch_in_turn = 0;
+    journal->moves = false;
     journal->ticket++;
     return advance(journal);
 }
 
 bool journal_on_committed(struct journal *journal, uint64_t batch)
 {
-    ASSERT(journal->handed_over && batch + 1 == journal->current->number);
-    journal->handed_over = false;
+    ASSERT(batch == journal->committed + 1 && batch < journal->current->number);
     journal->committed = batch;
     return advance(journal);
 }
 
 bool journal_on_synced(struct journal *journal, uint64_t ticket)
 {
-    for (uint32_t i = 0; i < journal->turn_count; i++) {
-        struct pending_turn *turn = turn_at(journal, i);
-        if (turn->ticket == ticket) {
-            ASSERT(turn->syncs > 0);
-            turn->syncs--;
-            return advance(journal);
-        }
-    }
-    ASSERT(false);
-    return false;
+    struct pending_turn *turn = turn_of(journal, ticket);
+    ASSERT(turn->syncs > 0);
+    turn->syncs--;
+    return advance(journal);
 }
 
 bool journal_is_behind(const struct journal *journal)
@@ -481,6 +607,5 @@ void journal_give_rest(struct journal *journal, struct worker *worker)
     if (!journal->keeps)
         return;
     journal_write_behind(journal, worker, true);
-    journal->handed_over = false; // the writer takes any number, in order
     hand_over(journal, worker);
 }

@@ -12,6 +12,12 @@
 // every worker that it posted durable messages to has theirs there, and when all turns before it
 // are. Whoever promised something in a turn waits for its ticket (struct held). An answer to
 // POST_SYNC waits for the answering worker's own batches only, never for its syncs: no circles.
+// What ends something on one worker that the turn has begun on others (a will that was published, a
+// session whose messages were given to other members of a group) is noted only when the turn's
+// other records are on the disk, here and there; the turn is durable when that is there too. So a
+// power cut in between leaves both, and never nothing. A message that moves from one session to
+// another does both in one batch, of the worker that takes it: the batch with its first owner's is
+// given to the writer before the post leaves.
 // What is put and removed before its batch was handed over is not written at all, and a removal
 // that nobody waits for (of a QoS 1 delivery that was acknowledged) goes with the next batch that
 // somebody waits for: losing it means one repetition.
@@ -35,10 +41,18 @@ struct batch {
     bool awaited;     // it holds something that somebody may wait for
 };
 
+// A record that waits for the rest of its turn.
+struct deferred {
+    struct deferred *next;
+    enum record_kind kind;
+    uint64_t session;
+};
+
 struct pending_turn {
     uint64_t ticket;
     uint64_t batch; // 0: no records of its own
     uint32_t syncs; // answers still to come
+    struct deferred *deferred;
 };
 
 struct asked_sync {
@@ -50,10 +64,14 @@ struct asked_sync {
 struct journal {
     bool keeps;
     struct batch *current;
-    bool awaited_in_turn;       // this turn noted something that somebody may wait for
+    uint64_t batch_in_turn;     // the last in which this turn noted what somebody may wait for; 0
     uint64_t committed;         // all batches up to this one are on the disk
-    bool handed_over;           // one is with the writer
     uint64_t ticket;            // of the present turn
+    uint64_t resumed;           // an earlier turn that is gone on with just now; 0: none
+    uint64_t batch_before;      // batch_in_turn of the present one meanwhile
+    bool moves;                 // this turn gives away what the store has for a session
+    struct deferred *deferred;  // by this turn
+    uint32_t deferring;         // turns with deferred records
     bool noted;                 // something, since the packet that is handled came
     uint64_t durable;           // turns up to this one are
     struct pending_turn *turns; // a ring
@@ -79,7 +97,18 @@ static inline void journal_begin_packet(struct journal *journal)
 
 void journal_note_post(struct journal *journal,
                        uint32_t to); // a message that is to be acknowledged was posted to `to`
+// The same to a member of a group, just after its post; `moves`: in place of another. Returns the
+// ticket to post it with.
+uint64_t journal_note_member(struct journal *journal, struct worker *worker, uint32_t to,
+                             bool moves);
+// What is noted and posted in between belongs to that turn, which is not durable yet. 0: is
+// nobody's.
+void journal_resume_turn(struct journal *journal, uint64_t ticket);
+void journal_leave_turn(struct journal *journal);
 void journal_asked(struct journal *journal, uint32_t from, uint64_t ticket); // POST_SYNC came
+
+// Posts are about to leave.
+void journal_before_posts(struct journal *journal, struct worker *worker);
 
 // The end of a turn: hands over, asks and answers. Posts are left in the worker's outgoing chains.
 // Returns true if `durable` has moved.

@@ -11,9 +11,11 @@
 
 struct loading {
     struct server *server;
-    struct map by_number;
-    struct map principals; // by client id: who is met again is not made again
-    uint64_t lost;         // things for which there was no memory or no session
+    struct map by_number, by_will; // sessions; by_will those with one
+    struct map principals;         // by client id: who is met again is not made again
+    uint64_t *ended;               // numbers of sessions that never were: see load_session
+    size_t ended_count;
+    uint64_t lost; // things for which there was no memory or no session
 };
 
 static struct bytes number_key(const void *session)
@@ -22,9 +24,30 @@ static struct bytes number_key(const void *session)
     return bytes_make(&of->number, sizeof(of->number));
 }
 
+static struct bytes will_key(const void *session)
+{
+    const struct session *of = session;
+    return bytes_make(&of->will_number, sizeof(of->will_number));
+}
+
 static struct session *find(const struct loading *loading, uint64_t number)
 {
     return map_find(&loading->by_number, bytes_make(&number, sizeof(number)));
+}
+
+static struct worker *home_of(const struct loading *loading, struct bytes client_id)
+{
+    struct server *server = loading->server;
+    return server->workers[server_home_of(server, client_id)];
+}
+
+// Something of this session finds no place.
+static void lose(struct loading *loading, uint64_t session)
+{
+    for (size_t i = 0; i < loading->ended_count; i++)
+        if (loading->ended[i] == session)
+            return;
+    loading->lost++;
 }
 
 static struct bytes client_id_key(const void *principal)
@@ -56,10 +79,7 @@ static void forget_principals(struct loading *loading)
 
 static struct session *make_session(struct loading *loading, const struct store_session *stored)
 {
-    struct server *server = loading->server;
-    struct worker *worker = server->workers[server_home_of(server, stored->client_id)];
-    if (worker_find_session(worker, stored->client_id) != NULL)
-        return NULL;
+    struct worker *worker = home_of(loading, stored->client_id);
     struct principal_source source = {
         .client_id = stored->client_id, .user = stored->user, .domain = stored->domain};
     struct principal *principal = try_find_principal(loading, &source);
@@ -72,17 +92,36 @@ static struct session *make_session(struct loading *loading, const struct store_
     session->version = stored->version;
     session->expiry_interval = stored->expiry_interval;
     session->detached_ms = stored->detached_ms;
+    if (!map_try_put(&loading->by_number, session)) {
+        worker_end_session(worker, session);
+        return NULL;
+    }
     session->stored = true;
-    if (map_try_put(&loading->by_number, session))
-        return session;
-    worker_end_session(worker, session);
-    return NULL;
+    return session;
 }
+
+static void end(struct loading *loading, struct worker *worker, uint64_t number)
+{
+    struct session never = {.number = number};
+    size_t size = (loading->ended_count + 1) * sizeof(loading->ended[0]);
+    uint64_t *ended = memory_try_resize(loading->ended, size);
+    worker->store.session_remove(worker->store.context, &never);
+    if (ended == NULL)
+        return; // then it looks as if something were lost
+    loading->ended = ended;
+    loading->ended[loading->ended_count++] = number;
+}
+
+// Two sessions of one client: the later one had begun, and the power was gone before the end of the
+// earlier one was on the disk. Nobody was told then, so it goes on with the earlier one.
 
 static void load_session(void *context, const struct store_session *stored)
 {
     struct loading *loading = context;
-    if (make_session(loading, stored) == NULL)
+    struct worker *worker = home_of(loading, stored->client_id);
+    if (worker_find_session(worker, stored->client_id) != NULL)
+        end(loading, worker, stored->number);
+    else if (make_session(loading, stored) == NULL)
         loading->lost++;
 }
 
@@ -92,7 +131,7 @@ static void load_subscription(void *context, uint64_t number, struct bytes filte
     struct loading *loading = context;
     struct session *session = find(loading, number);
     if (session == NULL || !session_restore_subscription(session, filter, options, identifier))
-        loading->lost++;
+        lose(loading, number);
 }
 
 static void load_incoming(void *context, uint64_t number, uint16_t packet_id)
@@ -100,15 +139,31 @@ static void load_incoming(void *context, uint64_t number, uint16_t packet_id)
     struct loading *loading = context;
     struct session *session = find(loading, number);
     if (session == NULL || !packet_id_set_try_add(&session->incoming, packet_id))
-        loading->lost++;
+        lose(loading, number);
 }
 
-static void load_spread(void *context, uint64_t publisher, uint16_t packet_id, uint64_t target)
+static bool restore_spread_of_will(struct message *will, uint16_t packet_id, uint64_t reached)
+{
+    struct spread *spread = spread_try_add(will->spread, packet_id, reached);
+    if (spread != NULL)
+        will->spread = spread;
+    return spread != NULL;
+}
+
+static void load_spread(void *context, uint64_t publisher, uint16_t packet_id, uint64_t reached)
 {
     struct loading *loading = context;
-    struct session *session = find(loading, publisher);
-    if (session == NULL || !session_restore_spread(session, packet_id, target))
-        loading->lost++;
+    struct session *session =
+        map_find(&loading->by_will, bytes_make(&publisher, sizeof(publisher)));
+    bool done;
+    // In a store from before wills had numbers of their own it is the session's.
+    if (session != NULL && (session->only_for_will || session->number != publisher))
+        done = restore_spread_of_will(session->will, packet_id, reached);
+    else
+        done = (session = find(loading, publisher)) != NULL &&
+               session_restore_spread(session, packet_id, reached);
+    if (!done)
+        lose(loading, publisher);
 }
 
 struct delivery_extra *loading_extra(const struct store_delivery *stored)
@@ -134,7 +189,7 @@ static void load_delivery(void *context, const struct store_delivery *stored)
         .number = stored->number,
     };
     if (session == NULL) {
-        loading->lost++;
+        lose(loading, stored->session);
         message_unref(stored->message);
         return;
     }
@@ -171,10 +226,9 @@ static void load_retained(void *context, struct message *message,
 // will is published.
 static struct session *session_for_will(struct loading *loading, const struct store_will *stored)
 {
-    struct worker *worker =
-        loading->server->workers[server_home_of(loading->server, stored->client_id)];
+    struct worker *worker = home_of(loading, stored->client_id);
     struct store_session short_lived = {
-        .number = stored->session,
+        .number = stored->number,
         .client_id = stored->client_id,
         .user = stored->user,
         .domain = stored->domain,
@@ -191,12 +245,25 @@ static struct session *session_for_will(struct loading *loading, const struct st
     return session;
 }
 
+// The will of a connection whose CONNECT was never answered, as the earlier one is still there.
+static void end_will(struct worker *worker, const struct store_will *stored)
+{
+    struct session never = {.will_number = stored->number};
+    worker->store.will_remove(worker->store.context, &never, false);
+    message_unref(stored->message);
+}
+
 static void load_will(void *context, const struct store_will *stored)
 {
     struct loading *loading = context;
-    struct session *session = find(loading, stored->session);
+    struct worker *worker = home_of(loading, stored->client_id);
+    struct session *session = worker_find_session(worker, stored->client_id);
     if (session == NULL)
         session = session_for_will(loading, stored);
+    if (session != NULL && session->will != NULL) {
+        end_will(worker, stored);
+        return;
+    }
     if (session == NULL) {
         loading->lost++;
         message_unref(stored->message);
@@ -207,6 +274,9 @@ static void load_will(void *context, const struct store_will *stored)
         wait_s = stored->delay_interval;
     session->will = stored->message;
     session->will_stored = true;
+    will_name(session, stored->number);
+    if (!map_try_put(&loading->by_will, session))
+        loading->lost++;
     session->will_delay_interval = stored->delay_interval;
     session->will_expiry_interval = stored->expiry_interval;
     session->will_due_ms =
@@ -273,6 +343,7 @@ int loading_run(struct server *server, struct store *store, char *error)
     };
     map_init(&loading.by_number, server->hash_key, number_key);
     map_init(&loading.principals, server->hash_key, client_id_key);
+    map_init(&loading.by_will, server->hash_key, will_key);
     int result = store_load(store, &loader);
     if (result < 0) {
         (void)snprintf(error, SERVER_ERROR_MAX, "cannot read the store in %.200s: %s",
@@ -287,5 +358,7 @@ int loading_run(struct server *server, struct store *store, char *error)
     }
     map_done(&loading.by_number);
     forget_principals(&loading);
+    map_done(&loading.by_will);
+    memory_free(loading.ended);
     return result;
 }

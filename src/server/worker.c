@@ -108,7 +108,7 @@ static void post_message(void *context, uint32_t to, struct message *message, st
 }
 
 static void post_member(void *context, uint32_t to, struct message *message,
-                        struct share_member *member)
+                        struct share_member *member, struct moved moved)
 {
     struct worker *worker = context;
     struct post *post = try_post_for(worker, message, 0);
@@ -119,17 +119,42 @@ static void post_member(void *context, uint32_t to, struct message *message,
     post->kind = POST_MEMBER;
     post->message = message_ref(message);
     post->member = member;
-    if (to != worker->number) {
-        if (message->qos > 0)
-            journal_note_post(&worker->journal, to);
-        worker_post(worker, to, post);
+    post->moved = moved;
+    post->from = worker->number;
+    worker_post(worker, to, post);
+    if (message->qos > 0)
+        post->ticket = journal_note_member(&worker->journal, worker, to, moved.session != 0);
+}
+
+// The member that another worker chose.
+static void take_member(struct worker *worker, const struct post *post)
+{
+    if (router_deliver_member(&worker->router, post->message, post->member, post->moved))
         return;
+    struct post *back = try_post_for(worker, post->message, 0);
+    if (back == NULL)
+        return;
+    back->kind = POST_NO_MEMBER;
+    back->message = message_ref(post->message);
+    back->member = share_member_ref(post->member);
+    back->moved = post->moved;
+    back->ticket = post->ticket;
+    worker_post(worker, post->from, back);
+}
+
+// What was given to a member in that turn goes to another one; the turn is durable when it is
+// there.
+static void choose_another(struct worker *worker, const struct post *post)
+{
+    struct journal *journal = &worker->journal;
+    journal_resume_turn(journal, post->ticket);
+    if (!router_pass_on(&worker->router, post->message, post->member, false, post->moved) &&
+        post->moved.session != 0) {
+        worker->store.moved_remove(&worker->journal, post->moved);
+        report_drop(worker, NULL, post->message, COUNTER_DROPPED_SESSION_ENDED);
     }
-    // Chosen here and gone since: the next turn looks again.
-    struct post_chain chain = {0};
-    post_chain_add(&chain, post);
-    if (inbox_append(&worker->inbox, &chain))
-        loop_wake(worker->loop);
+    journal_leave_turn(journal);
+    share_member_unref(post->member);
 }
 
 static void init_router(struct worker *worker)
@@ -152,6 +177,7 @@ static void init_router(struct worker *worker)
         .limits = &server->limits,
         .ports = &worker->ports,
         .access = &server->access,
+        .last_number = &server->next_session_number,
         .store = &worker->store,
         .hash_key = server->hash_key,
     };
@@ -215,6 +241,8 @@ static void discard_posts(struct worker *worker, struct post *post)
         struct post *next = post->next;
         if (post->kind == POST_READ)
             read_request_free(post->read);
+        if (post->kind == POST_NO_MEMBER)
+            share_member_unref(post->member);
         if (post->kind == POST_CONNECTION) {
             connection_arrive(post->connection, worker); // which a stopped worker turns away
             free_closed(worker);
@@ -312,7 +340,8 @@ static void handle_post(struct worker *worker, struct post *post)
     case POST_MESSAGE:
         router_deliver(&worker->router, post->message, post->leaves, post->leaf_count);
         break;
-    case POST_MEMBER: router_deliver_member(&worker->router, post->message, post->member); break;
+    case POST_MEMBER: take_member(worker, post); break;
+    case POST_NO_MEMBER: choose_another(worker, post); break;
     case POST_CONNECTION: connection_arrive(post->connection, worker); break;
     case POST_STOP: begin_stop(worker); break;
     case POST_SYNC: journal_asked(&worker->journal, post->from, post->ticket); break;
@@ -487,6 +516,7 @@ bool worker_turn(struct worker *worker)
         go_on_stopping(worker);
     journal_write_behind(&worker->journal, worker, false);
     held_release(worker);
+    journal_before_posts(&worker->journal, worker);
     // Posts leave before sockets are written: who reacts to an acknowledgement finds its effect
     // posted already.
     send_posts(worker);

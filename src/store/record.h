@@ -21,15 +21,16 @@ enum record_kind {
     RECORD_DELIVERY_RELEASED, // session, number, packet_id: RELEASED, the message is no longer
                               // needed
     RECORD_DELIVERY_REMOVE,   // session, number
-    // A message with a packet_id (message.h, struct spread) is noted with DELIVERY_PUT as having
-    // reached the session: one row (message->publisher, message->packet_id, session), which goes
-    // with INCOMING_REMOVE of (publisher, packet_id) and with the publisher's SESSION_REMOVE.
+    // A DELIVERY_PUT with `reached` notes whom the publication reached (message.h, struct spread):
+    // one row (message->publisher, message->packet_id, reached), which goes with INCOMING_REMOVE of
+    // (publisher, packet_id), with the publisher's SESSION_REMOVE, or with its WILL_REMOVE.
     RECORD_INCOMING_PUT,    // session, packet_id
     RECORD_INCOMING_REMOVE, // session, packet_id
     RECORD_RETAINED_PUT, // message (its sequence decides against other workers'); an empty payload
                          // removes
-    RECORD_WILL_PUT,     // session, text = client id, text_more = user, message, numbers below
-    RECORD_WILL_REMOVE,  // session
+    // session = the will's own number, text = client id, text_more = user, message, numbers below
+    RECORD_WILL_PUT,
+    RECORD_WILL_REMOVE, // session = the will's own number
 };
 
 struct record {
@@ -45,6 +46,7 @@ struct record {
     uint32_t domain;          // SESSION_PUT, WILL_PUT: of the principal
     uint64_t session;         // its number
     uint64_t number;          // of the delivery, within the session, ascending
+    uint64_t reached;         // DELIVERY_PUT: a session or a group; 0: is not noted
     int64_t detached_ms;      // SESSION_PUT: monotonic, when it went offline; 0: it is connected
     struct message *message;
     uint8_t *text; // heap block of text_size + text_more_size bytes, or NULL

@@ -66,7 +66,7 @@ struct store_delivery {
 };
 
 struct store_will {
-    uint64_t session;
+    uint64_t number;
     struct bytes client_id, user;
     uint32_t domain;
     struct message *message;
@@ -86,8 +86,9 @@ struct store_loader {
     void (*subscription)(void *context, uint64_t session, struct bytes filter,
                          struct subscription_options options, uint32_t identifier);
     void (*incoming)(void *context, uint64_t session, uint16_t packet_id);
-    // A publication of `publisher` under this identifier reached `target` and was not released yet.
-    void (*spread)(void *context, uint64_t publisher, uint16_t packet_id, uint64_t target);
+    // A publication of `publisher` (a session or a will) under this identifier reached this session
+    // or group, and is not forgotten yet (message.h, struct spread). After everything else.
+    void (*spread)(void *context, uint64_t publisher, uint16_t packet_id, uint64_t reached);
     void (*delivery)(void *context, const struct store_delivery *delivery);
     void (*retained)(void *context, struct message *message, // with its sequence
                      const struct store_publisher *publisher);

@@ -124,7 +124,7 @@ static inline void hear_retained(void *context, struct message *message,
 static inline void hear_will(void *context, const struct store_will *will)
 {
     (void)context;
-    hear("will %d '%.*s' delay %u expiry %u", (int)will->session, (int)will->client_id.size,
+    hear("will %d '%.*s' delay %u expiry %u", (int)will->number, (int)will->client_id.size,
          (const char *)will->client_id.data, will->delay_interval, will->expiry_interval);
     hear_message(will->message);
     hear_who((struct bytes){0}, will->user, will->domain);

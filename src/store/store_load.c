@@ -24,6 +24,7 @@ struct loading {
     struct store *store;
     const struct store_loader *loader;
     struct map sessions;      // struct known_session, by number
+    struct map wills;         // likewise
     struct row_counts wanted; // message rows that are given to somebody
     uint64_t wanted_count;
     struct given_message *messages; // in order of the row
@@ -37,7 +38,7 @@ struct loading {
 };
 
 struct known_session {
-    uint64_t number;
+    uint64_t number; // or a will's
     bool is_removal; // it is gone, only its deliveries are not yet
 };
 
@@ -59,7 +60,7 @@ static void note_number(struct store *store, uint64_t number)
         store->tally.reserved_session = number + 1;
 }
 
-static int know_session(struct loading *loading, uint64_t number, bool is_removal)
+static int know(struct loading *loading, struct map *map, uint64_t number, bool is_removal)
 {
     note_number(loading->store, number);
     struct known_session *known = memory_try_new(sizeof(*known));
@@ -67,7 +68,7 @@ static int know_session(struct loading *loading, uint64_t number, bool is_remova
         return -ENOMEM;
     known->number = number;
     known->is_removal = is_removal;
-    if (map_try_put(&loading->sessions, known))
+    if (map_try_put(map, known))
         return 0;
     memory_free(known);
     return -ENOMEM;
@@ -147,14 +148,14 @@ static int load_session(struct loading *loading, const struct row *row)
         session.detached_ms = -1; // 0 would say connected
     loading->store->tally.sessions++;
     loading->loader->session(loading->loader->context, &session);
-    return know_session(loading, session.number, false);
+    return know(loading, &loading->sessions, session.number, false);
 }
 
 static int load_removal(struct loading *loading, const struct row *row)
 {
     uint64_t session = (uint64_t)row->values[REMOVAL_SESSION].number;
     store_add_sweep(loading->store, session);
-    return know_session(loading, session, true);
+    return know(loading, &loading->sessions, session, true);
 }
 
 static const char no_session[] = "its session is not there";
@@ -189,16 +190,17 @@ static int load_incoming(struct loading *loading, const struct row *row)
     return 0;
 }
 
-// Its publisher may have gone while another worker still wrote it.
+// Its publisher (a session or a will) may have gone while another worker still wrote it.
 static int load_spread(struct loading *loading, const struct row *row)
 {
     uint64_t publisher = (uint64_t)row->values[SPREAD_PUBLISHER].number;
-    if (find_session(loading, publisher) == NULL)
+    if (find_session(loading, publisher) == NULL &&
+        map_find(&loading->wills, bytes_make(&publisher, sizeof(publisher))) == NULL)
         store_doom(loading->store, row, false);
     else
         loading->loader->spread(loading->loader->context, publisher,
                                 (uint16_t)row->values[SPREAD_PACKET_ID].number,
-                                (uint64_t)row->values[SPREAD_SESSION].number);
+                                (uint64_t)row->values[SPREAD_REACHED].number);
     return 0;
 }
 
@@ -258,9 +260,9 @@ static int count_retained(struct loading *loading, const struct row *row)
 
 static int count_will(struct loading *loading, const struct row *row)
 {
-    note_number(loading->store, (uint64_t)row->values[WILL_SESSION].number);
+    uint64_t number = (uint64_t)row->values[WILL_SESSION].number;
     want(loading, (uint64_t)row->values[WILL_MESSAGE].number, true);
-    return 0;
+    return know(loading, &loading->wills, number, false);
 }
 
 static void remember_message(struct loading *loading, struct message *message)
@@ -389,7 +391,7 @@ static int give_will(struct loading *loading, const struct row *row)
     uint64_t number = (uint64_t)row->values[WILL_MESSAGE].number;
     int result = 0;
     struct store_will will = {
-        .session = (uint64_t)row->values[WILL_SESSION].number,
+        .number = (uint64_t)row->values[WILL_SESSION].number,
         .client_id = row->values[WILL_CLIENT_ID].bytes,
         .user = row->values[WILL_USER].bytes,
         .domain = (uint32_t)row->values[WILL_DOMAIN].number,
@@ -458,11 +460,14 @@ static int run(struct loading *loading, const struct load_step *steps, size_t co
 
 static void let_go(struct loading *loading)
 {
-    size_t position = 0;
-    void *session;
-    while ((session = map_next(&loading->sessions, &position)) != NULL)
-        memory_free(session);
-    map_done(&loading->sessions);
+    struct map *maps[] = {&loading->sessions, &loading->wills};
+    for (int i = 0; i < 2; i++) {
+        size_t position = 0;
+        void *known;
+        while ((known = map_next(maps[i], &position)) != NULL)
+            memory_free(known);
+        map_done(maps[i]);
+    }
     for (size_t i = 0; i < loading->message_count; i++)
         message_unref(loading->messages[i].message);
     memory_free(loading->messages);
@@ -476,7 +481,6 @@ int store_load(struct store *store, const struct store_loader *loader)
         {TABLE_REMOVAL, false, load_removal},
         {TABLE_SUBSCRIPTION, false, load_subscription},
         {TABLE_INCOMING, false, load_incoming},
-        {TABLE_SPREAD, false, load_spread},
         {TABLE_DELIVERY, false, count_delivery},
         {TABLE_RETAINED, false, count_retained},
         {TABLE_WILL, false, count_will},
@@ -484,11 +488,13 @@ int store_load(struct store *store, const struct store_loader *loader)
         {TABLE_DELIVERY, true, give_delivery},
         {TABLE_RETAINED, true, give_retained},
         {TABLE_WILL, true, give_will},
+        {TABLE_SPREAD, false, load_spread},
     };
     if (store->error != 0)
         return store->error;
     struct loading loading = {.store = store, .loader = loader};
     map_init(&loading.sessions, (struct hash_key){0}, session_key);
+    map_init(&loading.wills, (struct hash_key){0}, session_key);
     int result = run(&loading, steps, sizeof(steps) / sizeof(steps[0]));
     if (loading.reported > REPORTS_MAX)
         store_report(store, "%llu rows in all were set aside in %s",

@@ -132,6 +132,7 @@ struct message *store_read_message(struct store *store, uint64_t row, struct bud
 
 // store_session.c
 int store_remove_spread(struct store *store, uint64_t publisher, uint16_t packet_id);
+int store_remove_spreads(struct store *store, uint64_t publisher); // all of a session or a will
 int store_remove_session(struct store *store, uint64_t session);
 int store_sweep(struct store *store); // a bounded part of what store_remove_session has left
 void store_note_removed(struct store *store, struct after_commit after);

@@ -80,6 +80,11 @@ int store_remove_spread(struct store *store, uint64_t publisher, uint16_t packet
     return store_run(store, store->drop_spread);
 }
 
+int store_remove_spreads(struct store *store, uint64_t publisher)
+{
+    return remove_all_of(store, "DELETE FROM spread WHERE publisher=?", publisher);
+}
+
 int store_remove_session(struct store *store, uint64_t session)
 {
     int result = remove_row(store, session);
@@ -88,7 +93,7 @@ int store_remove_session(struct store *store, uint64_t session)
     if (result == 0)
         result = remove_all_of(store, "DELETE FROM incoming WHERE session=?", session);
     if (result == 0)
-        result = remove_all_of(store, "DELETE FROM spread WHERE publisher=?", session);
+        result = store_remove_spreads(store, session);
     if (result == 0)
         result = remove_will(store, session);
     if (result == 0)

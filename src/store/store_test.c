@@ -313,11 +313,17 @@ static void where_a_publication_went_is_known_until_it_is_released(void **state)
     begin();
     apply(session_put(1, "publisher"));
     apply(session_put(2, "subscriber"));
-    apply(delivery_put(2, 1, message));
+    struct record put = delivery_put(2, 1, message);
+    put.reached = 2;
+    apply(put);
+    put.number = 2; // the same message again, given by another way: that is not noted
+    put.reached = 0;
+    apply(put);
     apply(incoming);
     commit();
     message_unref(message);
     commit_one(delivery_changed(RECORD_DELIVERY_REMOVE, 2, 1, 0));
+    commit_one(delivery_changed(RECORD_DELIVERY_REMOVE, 2, 2, 0));
     reopen();
     assert_string_equal(heard, "session 1 'publisher' '' version 5 expiry 60 detached 4000\n"
                                "session 2 'subscriber' '' version 5 expiry 60 detached 4000\n"
@@ -325,6 +331,32 @@ static void where_a_publication_went_is_known_until_it_is_released(void **state)
     incoming.kind = RECORD_INCOMING_REMOVE;
     commit_one(incoming);
     reopen();
+    assert_null(strstr(heard, "spread"));
+}
+
+static void where_a_will_went_is_known_until_it_is_removed(void **state)
+{
+    struct message *message = make_message("t", "p");
+    struct record will = of_session(RECORD_WILL_PUT, 7);
+    (void)state;
+    message->publisher = 7;
+    message->packet_id = 1;
+    will.message = message;
+    begin();
+    apply(session_put(2, "subscriber"));
+    apply(with_text(will, "client"));
+    struct record put = delivery_put(2, 1, message);
+    put.reached = UINT64_C(1) << 63 | 5; // a group
+    apply(put);
+    commit();
+    message_unref(message);
+    commit_one(delivery_changed(RECORD_DELIVERY_REMOVE, 2, 1, 0));
+    reopen();
+    assert_non_null(strstr(heard, "will 7 'client'"));
+    assert_non_null(strstr(heard, "spread 7 1 to "));
+    commit_one(of_session(RECORD_WILL_REMOVE, 7));
+    reopen();
+    assert_null(strstr(heard, "will"));
     assert_null(strstr(heard, "spread"));
 }
 
@@ -446,6 +478,7 @@ int main(void)
         TEST(the_newest_retained_value_stays),
         TEST(a_removed_retained_value_does_not_come_back_late),
         TEST(where_a_publication_went_is_known_until_it_is_released),
+        TEST(where_a_will_went_is_known_until_it_is_removed),
         TEST(properties_and_any_bytes_come_back),
         TEST(a_large_payload_comes_back),
         TEST(a_group_that_is_rolled_back_never_was),

@@ -214,7 +214,7 @@ static inline void world_on_will(void *context, const struct store_will *will)
 {
     struct world *world = context;
     uint64_t content = world_hash_payload(message_payload(will->message));
-    world->state += world_line(world, "will %llu %llx", (unsigned long long)will->session,
+    world->state += world_line(world, "will %llu %llx", (unsigned long long)will->number,
                                (unsigned long long)content);
     message_unref(will->message);
 }

@@ -83,13 +83,13 @@ static struct row delivery_row(const struct record *record)
     return row;
 }
 
-// Which sessions a QoS 2 publication reached, until its publisher knows (struct spread).
+// Whom a QoS 2 publication reached, until its publisher knows (struct spread).
 static int put_spread(struct store *store, const struct record *record)
 {
     struct row row = {.table = TABLE_SPREAD};
     row.values[SPREAD_PUBLISHER].number = (int64_t)record->message->publisher;
     row.values[SPREAD_PACKET_ID].number = record->message->packet_id;
-    row.values[SPREAD_SESSION].number = (int64_t)record->session;
+    row.values[SPREAD_REACHED].number = (int64_t)record->reached;
     return store_put(store, &row);
 }
 
@@ -110,7 +110,7 @@ static int put_delivery(struct store *store, const struct record *record, struct
     row.values[DELIVERY_IDENTIFIERS].bytes = bytes_make(record->text, record->text_size);
     store->tally.deliveries++;
     result = store_put(store, &row);
-    if (result == 0 && record->message->packet_id != 0)
+    if (result == 0 && record->reached != 0)
         result = put_spread(store, record);
     return result;
 }
@@ -233,11 +233,11 @@ static int put_retained(struct store *store, struct message *message, struct mom
     return result < 0 ? result : store_leave_message(store, before);
 }
 
-// The message that the present will of this session names; 0 none.
-static int present_will(struct store *store, uint64_t session, uint64_t *ret_message)
+// The message that the will of this number names; 0 none.
+static int present_will(struct store *store, uint64_t will, uint64_t *ret_message)
 {
     struct row row = {.table = TABLE_WILL};
-    row.values[WILL_SESSION].number = (int64_t)session;
+    row.values[WILL_SESSION].number = (int64_t)will;
     int result = store_get(store, &row);
     if (result == 1) {
         *ret_message = (uint64_t)row.values[WILL_MESSAGE].number;
@@ -278,6 +278,8 @@ static int remove_will(struct store *store, const struct record *record)
     struct row row = {.table = TABLE_WILL};
     row.values[WILL_SESSION].number = (int64_t)record->session;
     result = store_drop(store, &row);
+    if (result == 0)
+        result = store_remove_spreads(store, record->session);
     return result < 0 ? result : store_leave_message(store, before);
 }
 

@@ -70,7 +70,7 @@ enum {
     DELIVERY_IDENTIFIERS // 4 bytes each, low byte first
 };
 enum { INCOMING_SESSION, INCOMING_PACKET_ID };
-enum { SPREAD_PUBLISHER, SPREAD_PACKET_ID, SPREAD_SESSION };
+enum { SPREAD_PUBLISHER, SPREAD_PACKET_ID, SPREAD_REACHED }; // its column is named "session"
 enum {
     RETAINED_TOPIC,
     RETAINED_SEQUENCE,
@@ -80,7 +80,7 @@ enum {
     RETAINED_DOMAIN
 };
 enum {
-    WILL_SESSION,
+    WILL_SESSION, // its own number; of a store from before that: of its session
     WILL_CLIENT_ID,
     WILL_MESSAGE,
     WILL_DELAY,
