@@ -505,10 +505,27 @@ static void begin_authentication(struct connection *connection,
     authenticate(connection, connect, connect->properties.authentication_data);
 }
 
+// Whose address somebody in between hides is not from next door, though he who hides it may be.
+static enum bud_reason check_anonymous(struct connection *connection,
+                                       const struct packet_connect *connect, const char **ret_why)
+{
+    static const struct net_address unknown;
+    const struct auth *auth = &connection->worker->server->auth;
+    bool is_hidden = connection->address_is_hidden;
+    enum bud_reason reason =
+        auth_check(auth, connect, is_hidden ? &unknown : &connection->peer, ret_why);
+    if (reason == BUD_SUCCESS)
+        return BUD_SUCCESS;
+    if (is_hidden && auth->anonymous == ANONYMOUS_PRIVATE)
+        *ret_why = "it came through a proxy, so its address is not known: name the proxy with "
+                   "--trusted-proxies, or let everybody in with --allow-anonymous true";
+    counter_add(&connection->worker->counters, COUNTER_REFUSED_NOT_AUTHORIZED, 1);
+    return reason;
+}
+
 static enum bud_reason check(struct connection *connection, const struct packet_connect *connect,
                              const char **ret_why)
 {
-    struct server *server = connection->worker->server;
     enum bud_reason reason =
         door_check(connection, connect->has_user_name, connect->user_name, ret_why);
     if (reason == BUD_SUCCESS)
@@ -517,12 +534,8 @@ static enum bud_reason check(struct connection *connection, const struct packet_
         return reason;
     if (properties_have(&connect->properties, PROPERTY_AUTHENTICATION_METHOD))
         return check_will(connection, connect, ret_why);
-    reason = auth_check(&server->auth, connect, &connection->peer, ret_why);
-    if (reason != BUD_SUCCESS) {
-        counter_add(&connection->worker->counters, COUNTER_REFUSED_NOT_AUTHORIZED, 1);
-        return reason;
-    }
-    return check_will(connection, connect, ret_why);
+    reason = check_anonymous(connection, connect, ret_why);
+    return reason == BUD_SUCCESS ? check_will(connection, connect, ret_why) : reason;
 }
 
 void connection_on_connect(struct connection *connection, const struct packet_connect *connect,

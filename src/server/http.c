@@ -66,27 +66,6 @@ static void send_answer(struct connection *connection, const struct http_head *h
     say_last(connection, bytes_make(text, writer.size), "an HTTP request was answered");
 }
 
-static void answer_request(struct connection *connection, const struct http_head *head,
-                           struct bytes input)
-{
-    struct worker *worker = connection->worker;
-    const struct http_handler *handler = worker->server->http;
-    struct http_request request = {
-        .head = head,
-        .body = bytes_make(input.data + head->size, (size_t)head->content_size),
-        .connection = connection,
-        .is_owner = connection->listener->is_owners,
-    };
-    struct http_answer answer = {.status = 404};
-    if (handler == NULL) {
-        refuse(connection, 404, "nothing is served here but MQTT, also over WebSocket");
-        return;
-    }
-    handler->answer(handler->context, worker, &request, &answer);
-    send_answer(connection, head, &answer);
-    buffer_done(&answer.body);
-}
-
 // A proxy in front says whose connection it is. Whom we do not trust to say so has only told that
 // the address that we see is somebody else's.
 static void note_forwarded(struct connection *connection, const struct http_head *head)
@@ -102,6 +81,28 @@ static void note_forwarded(struct connection *connection, const struct http_head
     } else {
         connection->address_is_hidden = true;
     }
+}
+
+static void answer_request(struct connection *connection, const struct http_head *head,
+                           struct bytes input)
+{
+    struct worker *worker = connection->worker;
+    const struct http_handler *handler = worker->server->http;
+    note_forwarded(connection, head);
+    struct http_request request = {
+        .head = head,
+        .body = bytes_make(input.data + head->size, (size_t)head->content_size),
+        .connection = connection,
+        .is_owner = connection->listener->is_owners,
+    };
+    struct http_answer answer = {.status = 404};
+    if (handler == NULL) {
+        refuse(connection, 404, "nothing is served here but MQTT, also over WebSocket");
+        return;
+    }
+    handler->answer(handler->context, worker, &request, &answer);
+    send_answer(connection, head, &answer);
+    buffer_done(&answer.body);
 }
 
 static void open_websocket(struct connection *connection, const struct http_head *head,
