@@ -89,6 +89,8 @@ static void answer_request(struct connection *connection, const struct http_head
     struct worker *worker = connection->worker;
     const struct http_handler *handler = worker->server->http;
     note_forwarded(connection, head);
+    if (connection->state == CONNECTION_CLOSED)
+        return; // banned, as it turns out
     struct http_request request = {
         .head = head,
         .body = bytes_make(input.data + head->size, (size_t)head->content_size),
