@@ -248,7 +248,8 @@ static bool is_included(const char *name)
 static void include_names(struct parser *parser, const char *directory,
                           const struct directory_names *names)
 {
-    qsort(names->names, names->count, sizeof(names->names[0]), compare_names);
+    if (names->count > 0)
+        qsort(names->names, names->count, sizeof(names->names[0]), compare_names);
     for (size_t i = 0; i < names->count; i++) {
         if (!is_included(names->names[i]))
             continue;

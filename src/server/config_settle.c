@@ -398,8 +398,6 @@ static void settle_common(struct config *config)
     options->allow_anonymous = first->allow_anonymous;
     options->qos_max = first->qos_max;
     options->topic_alias_max = first->topic_alias_max;
-    if (options->listener_count == 1 && options->connections_max == 0)
-        options->connections_max = first->connections_max;
     for (uint32_t i = 1; i < options->listener_count; i++) {
         const struct listener_options *next = &config->listeners[i];
         if (is_stricter(next->allow_anonymous, options->allow_anonymous))

@@ -4,11 +4,11 @@
 #include "server/connection.h"
 
 #include "core/will.h"
-#include "os/random.h"
 #include "proto/topic.h"
 #include "proto/utf8.h"
 #include "server/access_rules.h"
 #include "server/connection_log.h"
+#include "server/connection_name.h"
 #include "server/connection_rate.h"
 #include "server/door.h"
 #include "server/fights.h"
@@ -29,61 +29,16 @@ static void refuse(struct connection *connection, const struct packet_connect *c
     connection_end(connection, reason, why);
 }
 
-// A name for a client that brings none: random, so that it cannot be guessed and taken over.
-static void assign_client_id(struct connection *connection)
-{
-    static const char digits[] = "0123456789abcdef";
-    uint8_t random[9];
-    char *text = connection->assigned_client_id;
-    random_bytes(random, sizeof(random));
-    memcpy(text, "bud-", 4);
-    for (size_t i = 0; i < sizeof(random); i++) {
-        text[4 + 2 * i] = digits[random[i] >> 4];
-        text[5 + 2 * i] = digits[random[i] & 15];
-    }
-    text[4 + 2 * sizeof(random)] = 0;
-}
-
-static struct bytes client_id_of(const struct connection *connection,
-                                 const struct packet_connect *connect)
-{
-    if (connection->assigned_client_id[0] != 0)
-        return bytes_make(connection->assigned_client_id, strlen(connection->assigned_client_id));
-    return connect->client_id;
-}
-
-static enum bud_reason check_client_id(struct connection *connection,
-                                       const struct packet_connect *connect, const char **ret_why)
-{
-    struct counters *counters = &connection->worker->counters;
-    if (connect->client_id.size > connection->worker->server->limits.client_id_bytes_max) {
-        counter_add(counters, COUNTER_REFUSED_CLIENT_ID, 1);
-        *ret_why = "client identifier too long (max_client_id_bytes)";
-        return BUD_CLIENT_IDENTIFIER_NOT_VALID;
-    }
-    if (connect->client_id.size > 0)
-        return BUD_SUCCESS;
-    // 3.1 knows no empty identifier, 3.1.1 only for a session that nobody returns to [MQTT-3.1.3-8
-    // of 3.1.1].
-    if (connect->version == MQTT_3_1 || (connect->version == MQTT_3_1_1 && !connect->clean_start)) {
-        counter_add(counters, COUNTER_REFUSED_CLIENT_ID, 1);
-        *ret_why = "an empty client identifier needs a clean session (and at least MQTT 3.1.1)";
-        return BUD_CLIENT_IDENTIFIER_NOT_VALID;
-    }
-    if (connection->assigned_client_id[0] == 0)
-        assign_client_id(connection); // [MQTT-3.1.3-6] [MQTT-3.1.3-7]
-    return BUD_SUCCESS;
-}
-
 static enum bud_reason check_will(const struct connection *connection,
                                   const struct packet_connect *connect, const char **ret_why)
 {
     const struct options *options = &connection->worker->server->options;
+    const struct listener_options *listener = connection_listener(connection);
     struct counters *counters = &connection->worker->counters;
     const struct packet_will *will = &connect->will;
     if (!connect->has_will)
         return BUD_SUCCESS;
-    if (will->qos > options->qos_max)
+    if (will->qos > listener->qos_max)
         return BUD_QOS_NOT_SUPPORTED; // [MQTT-3.2.2-12]
     if (will->retain && !options->retain_available)
         return BUD_RETAIN_NOT_SUPPORTED; // [MQTT-3.2.2-13]
@@ -104,6 +59,26 @@ static enum bud_reason check_will(const struct connection *connection,
     return BUD_SUCCESS;
 }
 
+static bool is_listener_full(const struct connection *connection)
+{
+    uint64_t most = connection_listener(connection)->connections_max;
+    return most > 0 && connection->listener != NULL &&
+           atomic_load_explicit(&connection->listener->client_count, memory_order_relaxed) >= most;
+}
+
+// One client more, or less.
+static void count_client(const struct connection *connection, bool more)
+{
+    _Atomic uint64_t *counts[] = {&connection->worker->server->client_count,
+                                  connection->listener != NULL ? &connection->listener->client_count
+                                                               : NULL};
+    for (size_t i = 0; i < 2; i++)
+        if (counts[i] != NULL && more)
+            atomic_fetch_add_explicit(counts[i], 1, memory_order_relaxed);
+        else if (counts[i] != NULL)
+            atomic_fetch_sub_explicit(counts[i], 1, memory_order_relaxed);
+}
+
 // Is there room for one more? What is beyond a limit gets the reason the specification has for it.
 static enum bud_reason check_room(const struct connection *connection,
                                   const struct session *session, const char **ret_why)
@@ -115,7 +90,12 @@ static enum bud_reason check_room(const struct connection *connection,
     if (server->limits.connections_max > 0 && clients >= server->limits.connections_max &&
         !takes_over) {
         counter_add(&worker->counters, COUNTER_REFUSED_CONNECTIONS, 1);
-        *ret_why = "as many clients as max_connections allows are connected";
+        *ret_why = "as many clients as global_max_connections allows are connected";
+        return BUD_QUOTA_EXCEEDED;
+    }
+    if (is_listener_full(connection) && !takes_over) {
+        counter_add(&worker->counters, COUNTER_REFUSED_CONNECTIONS, 1);
+        *ret_why = "as many clients as max_connections allows are connected by this listener";
         return BUD_QUOTA_EXCEEDED;
     }
     if (session == NULL && atomic_load_explicit(&server->session_count, memory_order_relaxed) >=
@@ -178,11 +158,12 @@ static void note_client(struct connection *connection, const struct packet_conne
 {
     const struct options *options = &connection->worker->server->options;
     const struct properties *properties = &connect->properties;
-    connection->alias_out_max = properties->topic_alias_maximum < options->topic_alias_max
+    const struct listener_options *listener = connection_listener(connection);
+    connection->alias_out_max = properties->topic_alias_maximum < listener->topic_alias_broker_max
                                     ? properties->topic_alias_maximum
-                                    : (uint16_t)options->topic_alias_max;
+                                    : listener->topic_alias_broker_max;
     if (connect->version == MQTT_5_0)
-        connection->alias_in_max = (uint16_t)options->topic_alias_max;
+        connection->alias_in_max = listener->topic_alias_max;
     connection->keep_alive_s = keep_alive_of(connection, connect);
     connection->keep_alive_ms = connection->keep_alive_s * 1500u;
     connection->engine.packet_size_max = (uint32_t)options->packet_bytes_max;
@@ -217,6 +198,7 @@ static void set_number(struct properties *properties, enum property property, ui
 static void fill_limits(const struct connection *connection, const struct packet_connect *connect,
                         struct properties *properties)
 {
+    const struct listener_options *listener = connection_listener(connection);
     const struct options *options = &connection->worker->server->options;
     uint32_t expiry = connection->session->expiry_interval;
     uint64_t present = 0;
@@ -227,8 +209,8 @@ static void fill_limits(const struct connection *connection, const struct packet
     if (options->packet_bytes_max < PACKET_SIZE_MAX)
         set_number(properties, PROPERTY_MAXIMUM_PACKET_SIZE, &properties->maximum_packet_size,
                    (uint32_t)options->packet_bytes_max);
-    if (options->qos_max < 2) {
-        properties->maximum_qos = (uint8_t)options->qos_max;
+    if (listener->qos_max < 2) {
+        properties->maximum_qos = listener->qos_max;
         present |= UINT64_C(1) << PROPERTY_MAXIMUM_QOS;
     }
     if (!options->retain_available)
@@ -424,8 +406,9 @@ static void open_session(struct connection *connection, const struct packet_conn
                          struct bytes user, struct bytes auth_data)
 {
     struct worker *worker = connection->worker;
+    char name[CLIENT_NAME_ROOM];
     struct principal_source source = {
-        .client_id = client_id_of(connection, connect),
+        .client_id = connection_name_of(connection, connect, name),
         .user = user,
         .domain = domain_of(connection),
     };
@@ -444,7 +427,7 @@ static void open_session(struct connection *connection, const struct packet_conn
     connection_become(connection, CONNECTION_OPEN);
     connection_rate_begin(connection);
     counter_add(&worker->counters, COUNTER_CLIENTS_CONNECTED, 1);
-    atomic_fetch_add_explicit(&worker->server->client_count, 1, memory_order_relaxed);
+    count_client(connection, true);
     if (connection->keep_alive_ms > 0)
         timer_set(worker->wheel, &connection->timer, worker->now_ms + connection->keep_alive_ms);
     else
@@ -529,7 +512,7 @@ static enum bud_reason check(struct connection *connection, const struct packet_
     enum bud_reason reason =
         door_check(connection, connect->has_user_name, connect->user_name, ret_why);
     if (reason == BUD_SUCCESS)
-        reason = check_client_id(connection, connect, ret_why);
+        reason = connection_name_check(connection, connect, ret_why);
     if (reason != BUD_SUCCESS)
         return reason;
     if (properties_have(&connect->properties, PROPERTY_AUTHENTICATION_METHOD))
@@ -548,7 +531,9 @@ void connection_on_connect(struct connection *connection, const struct packet_co
         refuse(connection, connect, reason, why);
         return;
     }
-    uint32_t home = server_home_of(connection->worker->server, client_id_of(connection, connect));
+    char name[CLIENT_NAME_ROOM];
+    uint32_t home =
+        server_home_of(connection->worker->server, connection_name_of(connection, connect, name));
     if (home != connection->worker->number) {
         connection_move_to(connection, home, connection->input);
         return;
@@ -634,7 +619,7 @@ void connection_leave_session(struct connection *connection)
     session_detach(session, worker->now_ms);
     connection->session = NULL;
     counter_subtract(&worker->counters, COUNTER_CLIENTS_CONNECTED, 1);
-    atomic_fetch_sub_explicit(&worker->server->client_count, 1, memory_order_relaxed);
+    count_client(connection, false);
     settle_will(connection, session);
     if (session_is_durable(session))
         session_keep(session); // since when it is away

@@ -5,6 +5,7 @@
 #include "base/memory.h"
 #include "proto/topic.h"
 #include "proto/utf8.h"
+#include "server/connection_name.h"
 #include "server/connection_rate.h"
 #include "server/worker.h"
 #include "server/writer.h"
@@ -64,6 +65,12 @@ static enum bud_reason judge(struct connection *connection, const struct packet_
         *ret_cause = "too many properties (max_user_properties, max_property_bytes)";
         return BUD_QUOTA_EXCEEDED;
     }
+    uint64_t payload_max = worker->server->options.payload_bytes_max;
+    if (payload_max > 0 && publish->payload.size > payload_max) {
+        counter_add(&worker->counters, COUNTER_REFUSED_PROPERTIES, 1);
+        *ret_cause = "the payload is larger than message_size_limit";
+        return BUD_IMPLEMENTATION_SPECIFIC_ERROR;
+    }
     if (publish->properties.payload_format_indicator == 1 && !utf8_well_formed(publish->payload)) {
         *ret_cause = "the payload is declared as UTF-8 and is not";
         return BUD_PAYLOAD_FORMAT_INVALID;
@@ -87,7 +94,7 @@ static enum bud_reason check_abilities(const struct connection *connection,
                                        const struct packet_publish *publish)
 {
     const struct options *options = &connection->worker->server->options;
-    if (publish->qos > options->qos_max)
+    if (publish->qos > connection_listener(connection)->qos_max)
         return BUD_QOS_NOT_SUPPORTED; // [MQTT-3.2.2-11]
     if (publish->retain && !options->retain_available)
         return BUD_RETAIN_NOT_SUPPORTED; // [MQTT-3.2.2-14]
@@ -307,9 +314,9 @@ static void log_subscribed(struct connection *connection, struct bytes filter, u
 static uint8_t subscribe_one(struct connection *connection, struct bytes filter,
                              struct subscription_options options, uint32_t identifier)
 {
-    const struct options *limits = &connection->worker->server->options;
-    if (options.qos > limits->qos_max)
-        options.qos = (uint8_t)limits->qos_max;
+    uint8_t qos_max = connection_listener(connection)->qos_max;
+    if (options.qos > qos_max)
+        options.qos = qos_max;
     enum bud_reason reason = session_subscribe(connection->session, filter, options, identifier);
     if (!bud_reason_is_error(reason)) {
         log_subscribed(connection, filter, options.qos);

@@ -85,7 +85,7 @@ static const struct option_row rows[] = {
              " or none; in a file without listeners all that come from this machine")},
     {"allow_zero_length_clientid", BOOLEAN(1), SECURITY(allow_zero_length_clientid),
         HELP("give clients without a client identifier one")},
-    {"auto_id_prefix", TEXT_WITH("auto-"), SECURITY(auto_id_prefix), FLAGS(OLD),
+    {"auto_id_prefix", TEXT_WITH("bud-"), SECURITY(auto_id_prefix), IN_A_FILE_TEXT("auto-"), FLAGS(OLD),
         HELP("how the client identifiers begin that are given out")},
     {"password_file", TEXT, SECURITY(password_file), FLAGS(READS),
         HELP("users and their passwords")},
