@@ -50,7 +50,8 @@ def test_what_clients_write_differently(over_websocket, changes):
 
 
 @pytest.mark.parametrize("status, changes", (
-    (400, {"Connection": None}), (400, {"Connection": "close"}), (400, {"Host": None}), (400, {"Host": ["a", "b"]}),
+    (400, {"Connection": None}), (400, {"Connection": "close"}), (400, {"Host": None}),
+    (400, {"Host": ["a", "b"]}),
     (400, {"Sec_WebSocket_Key": None}), (400, {"Sec_WebSocket_Key": ["A" * 22 + "=="] * 2}),
     (400, {"Sec_WebSocket_Key": base64.b64encode(b"x" * 15).decode()}),
     (400, {"Sec_WebSocket_Key": "A" * 22}), (400, {"Content_Length": "5"}),
