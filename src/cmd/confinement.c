@@ -64,9 +64,11 @@ static void say_debug(struct server *server, const char *what, const char *value
     log_end(&line);
 }
 
-static void say_root(struct server *server)
+void confinement_say_root(struct server *server)
 {
     struct log_line line;
+    if (!process_is_root())
+        return;
     log_begin(&line, &server->log, LOG_STAYS_ROOT);
     log_end(&line);
 }
@@ -101,10 +103,7 @@ static int give_up_root(struct server *server, char *error)
     int result = find_user(&server->options, &user, error);
     if (result < 0)
         return result;
-    if (user.user != 0)
-        return become(server, &user, error);
-    say_root(server);
-    return 0;
+    return user.user != 0 ? become(server, &user, error) : 0;
 }
 
 static void add(struct paths *paths, const char *path, enum sandbox_right right)

@@ -11,4 +11,6 @@
 // names the user, the file and the command that helps.
 int confinement_enter(struct server *server, char *error);
 
+void confinement_say_root(struct server *server); // a line in the log, if it still is
+
 #endif

@@ -283,6 +283,7 @@ static int serve(struct serving *serving)
     } else {
         if (!serving->arguments->quiet)
             say_started(server);
+        confinement_say_root(server);
         daemon_ready();
         service_run(&(struct service){.server = server, .context = serving, .reload = reload});
     }

@@ -63,6 +63,10 @@ class SmallDisk:
                 except OSError:
                     pass
 
+    def make_read_only(self):
+        command = ["mount", "-o", "remount,ro", str(self.mount_point)]
+        subprocess.run([*self.enter(), *command], check=True)
+
     def empty(self):
         (self.path / "ballast").unlink(missing_ok=True)
         (self.path / "last").unlink(missing_ok=True)

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: MIT
 """A disk that refuses: no more answers, a last line that says so, status 74, nothing lost."""
+import re
 import resource
 
 import pytest
@@ -7,6 +8,7 @@ import pytest
 from client import Closed, durable
 from mqtt import Publish, Puback, Pubrec
 from server import Broker
+from small_disk import DiskBroker, SmallDisk
 
 EXIT_IO_ERROR = 74
 LAST_LINE = (r"the store cannot be written any more: .*Nothing more is acknowledged; stopping with "
@@ -74,13 +76,32 @@ def test_the_files_are_removed_underneath(broker_until_74, connect, new_id, pref
 
 
 def test_a_directory_that_cannot_be_written(tmp_path):
-    """One clear line and status 1: here a file stands where the directory should be."""
+    """Here a file stands where it should be."""
     (tmp_path / "broker").mkdir()
     (tmp_path / "broker/data").write_text("not a directory")
-    broker = Broker(tmp_path / "broker", expect_exit=1)
+    refused(Broker(tmp_path / "broker", expect_exit=1), str(tmp_path / "broker/data"))
+
+
+@pytest.mark.parametrize("has_store", (True, False), ids=("a store", "nothing"))
+def test_a_read_only_file_system(tmp_path, has_store):
+    disk = SmallDisk(tmp_path / "disk", "64m")
+    try:
+        if has_store:
+            with DiskBroker(disk, tmp_path / "broker"):
+                pass
+        disk.make_read_only()
+        refused(DiskBroker(disk, tmp_path / "broker", expect_exit=1), str(tmp_path / "disk/data"),
+                "[Rr]ead-only file system")
+    finally:
+        disk.end()
+
+
+def refused(broker, *named):
+    """It does not start: one clear line and status 1."""
     with pytest.raises(AssertionError, match="no line matches"):
         broker.start()
     assert broker.wait() == 1
-    assert len(broker.log().splitlines()) == 1
-    assert str(tmp_path / "broker/data") in broker.log()
+    assert len(broker.log().splitlines()) == 1, broker.log()
+    for name in named:
+        assert re.search(name, broker.log()), broker.log()
     broker.stop()

@@ -16,7 +16,8 @@ IS_STAND_IN = os.environ.get("BUD_TEST_PEER") == "mosquitto"
 START_SECONDS = 20
 STOP_SECONDS = 20
 LISTENING = re.compile(r"listening on.*?127\.0\.0\.1:(\d+)")   # whatever the log format
-TROUBLE = re.compile(r"Sanitizer|runtime error:|^.*assert.*failed.*$|sandbox refused", re.MULTILINE | re.IGNORECASE)
+TROUBLE = re.compile(r"Sanitizer|runtime error:|^.*assert.*failed.*$|sandbox refused",
+                     re.MULTILINE | re.IGNORECASE)
 
 # Options of ours that are lines of mosquitto.conf under the same name, for the stand-in.
 STAND_IN_OPTIONS = {

@@ -139,7 +139,7 @@ def test_its_store_survives_restarts_and_belongs_to_the_user(confined):
 def test_a_store_that_root_made_is_handed_over(confined):
     first = confined("--user", "root")
     assert status_of(first)["Uid"] == ids(0)
-    assert "runs as root" in first.log()
+    first.wait_for_log("runs as root")
     kept(first.port)
     first.stop()
     again = confined("--user", "nobody")
