@@ -14,6 +14,8 @@ void broker_options(struct options *options, uint32_t worker_count)
     options->workers = worker_count;
     options->allow_anonymous = ANONYMOUS_TRUE;
     options->log_format = LOG_LOGFMT;
+    options->takeovers_max = 0; // simulated clients come back more often than those of the field
+    options->connect_rate = options->network_connect_rate = 0;
 }
 
 void broker_start(struct broker *broker, const struct options *options)
