@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: MIT
-"""Who comes in over TLS and who does not: each case twice, with a reconnect, over plain TLS and over
-WebSocket in it."""
+"""Who comes in over TLS and who does not: each case twice, with a reconnect, over plain TLS and
+over WebSocket in it."""
 import socket
 import ssl
 

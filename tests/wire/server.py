@@ -75,6 +75,7 @@ class Broker:
 
     def start(self):
         command = self.command()
+        self.lines = []     # of an earlier start
         self.process = subprocess.Popen(
             command, cwd=self.directory, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
             stderr=subprocess.PIPE, **self.popen,
