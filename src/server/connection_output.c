@@ -492,6 +492,11 @@ static bool write_all(struct connection *connection)
         if (connection->output.size == 0)
             return connection_flush_stream(connection);
         ssize_t wrote = write_out(connection);
+        if (wrote == -EPIPE && connection->is_websocket &&
+            connection->state == CONNECTION_CLOSING) {
+            output_done(&connection->output, &connection->worker->chunks); // behind a close frame
+            return connection_flush_stream(connection);
+        }
         if (wrote == -EAGAIN) {
             connection_want_write(connection, true);
             return false;

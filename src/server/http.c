@@ -11,8 +11,6 @@
 
 #include <string.h>
 
-#define WEBSOCKET_MEMORY 1024u
-
 void http_answer_text(struct http_answer *answer, unsigned status, const char *type,
                       struct bytes text)
 {

@@ -482,8 +482,9 @@ static ssize_t write_frame(struct stream *stream, const struct iovec *parts, int
 {
     struct websocket *websocket = of(stream);
     count = count < PARTS_MAX ? count : PARTS_MAX;
-    if (websocket->closing)
-        return -EPIPE;
+    if (websocket->closing && (websocket->promised == 0 || websocket->shut_below))
+        return -EPIPE; // what was begun is finished, or the close frame would be in the middle of
+                       // it
     if (websocket->promised == 0) {
         int error = flush_own(websocket);
         if (error < 0)
@@ -504,7 +505,7 @@ static ssize_t write_frame(struct stream *stream, const struct iovec *parts, int
     header = header < (size_t)wrote ? header : (size_t)wrote;
     sent_pending(websocket, header);
     websocket->promised -= (size_t)wrote - header;
-    if (websocket->promised == 0 && websocket->pong_waits)
+    if (websocket->promised == 0 && (websocket->pong_waits || websocket->close_waits))
         (void)flush_own(websocket); // an error of it is the next write's
     return (size_t)wrote > header ? wrote - (ssize_t)header : -EAGAIN;
 }

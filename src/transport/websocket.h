@@ -13,6 +13,7 @@
 #include <stdint.h>
 
 #define WEBSOCKET_GREETING_SIZE_MAX 512u
+#define WEBSOCKET_MEMORY 6144u // what one takes, roughly; libwslay's input is the most of it
 
 enum websocket_close_code { // [RFC 6455 7.4.1]
     WEBSOCKET_NORMAL = 1000,
@@ -42,7 +43,8 @@ void websocket_set_close_code(struct stream *stream, enum websocket_close_code c
 const char *websocket_trouble(const struct stream *stream);
 
 // Reading gives 0 once the peer has closed and was answered, or hung up. After that, and after
-// `shut`, writing gives -EPIPE: nothing may follow a close frame.
+// `shut`, writing gives -EPIPE: nothing may follow a close frame. A frame that was begun before the
+// peer's close came is taken to its end first; `shut` cuts it.
 bool websocket_is(const struct stream *stream);
 
 #endif

@@ -124,6 +124,51 @@ static void a_client_and_a_server_understand_each_other(void **state)
     }
 }
 
+// One step of a server whose socket takes a random few bytes: it writes, reads a ping, or flushes.
+static void step(struct test_websocket *server, struct test_random *random, struct bytes *rest)
+{
+    size_t choice = (size_t)test_random_below(random, 4);
+    server->socket->room = (size_t)test_random_below(random, 12);
+    if (choice == 0) {
+        uint8_t payload[125] = {0};
+        test_feed_frame(server, FIN | PING, payload, (size_t)test_random_below(random, 126));
+        assert_int_equal(stream_read(server->stream, payload, 1), -EAGAIN);
+    } else if (choice == 1) {
+        int error = stream_flush(server->stream);
+        assert_true(error == 0 || error == -EAGAIN);
+    } else {
+        size_t size = (size_t)test_random_below(random, rest->size + 1);
+        ssize_t wrote = write_one(server, rest->data, size);
+        assert_true(wrote == -EAGAIN || (wrote >= 0 && (size_t)wrote <= size));
+        *rest = bytes_from(*rest, wrote < 0 ? 0 : (size_t)wrote);
+    }
+}
+
+static void frames_are_whole_whatever_comes_in_between(void **state)
+{
+    (void)state;
+    uint8_t data[400];
+    for (size_t i = 0; i < sizeof(data); i++)
+        data[i] = (uint8_t)i;
+    for (uint64_t seed = 1; seed <= 300; seed++) {
+        struct test_random random = {seed};
+        struct test_websocket server = test_websocket_new(false), client = test_websocket_new(true);
+        struct bytes rest = bytes_make(data, sizeof(data));
+        struct buffer payload = {0};
+        while (rest.size > 0)
+            step(&server, &random, &rest);
+        server.socket->room = SIZE_MAX;
+        assert_int_equal(stream_flush(server.stream), 0);
+        memory_stream_carry(server.socket, client.socket);
+        assert_int_equal(test_read_all(client.stream, 50, &payload), -EAGAIN);
+        assert_int_equal(payload.size, sizeof(data));
+        assert_memory_equal(payload.data, data, sizeof(data));
+        buffer_done(&payload);
+        test_websocket_free(&server);
+        test_websocket_free(&client);
+    }
+}
+
 static void a_large_message_is_masked_in_pieces(void **state)
 {
     (void)state;
@@ -275,6 +320,21 @@ static void shut_goes_on_when_the_socket_takes_more(void **state)
     test_websocket_free(&server);
 }
 
+static void a_close_waits_for_the_end_of_a_frame(void **state)
+{
+    (void)state;
+    struct test_websocket server = test_websocket_new(false);
+    server.socket->room = 4;
+    assert_int_equal(write_one(&server, "abcd", 4), 2);
+    test_feed_frame(&server, FIN | CLOSE, "\x03\xe8", 2);
+    server.socket->room = SIZE_MAX;
+    assert_int_equal(stream_read(server.stream, (char[1]){0}, 1), 0);
+    assert_int_equal(write_one(&server, "cdef", 4), 2);
+    assert_output(&server, "\x82\4abcd\x88\2\x03\xe8", 10);
+    assert_int_equal(write_one(&server, "ef", 2), -EPIPE);
+    test_websocket_free(&server);
+}
+
 static void shut_within_a_frame_has_no_place_for_a_goodbye(void **state)
 {
     (void)state;
@@ -307,6 +367,7 @@ int main(void)
         cmocka_unit_test(parts_go_out_in_one_frame),
         cmocka_unit_test(many_parts_and_large_ones_are_taken_in_turn),
         cmocka_unit_test(a_client_and_a_server_understand_each_other),
+        cmocka_unit_test(frames_are_whole_whatever_comes_in_between),
         cmocka_unit_test(a_large_message_is_masked_in_pieces),
         cmocka_unit_test(the_greeting_goes_out_first),
         cmocka_unit_test(a_pong_waits_for_the_end_of_a_frame),
@@ -316,6 +377,7 @@ int main(void)
         cmocka_unit_test(shut_says_goodbye),
         cmocka_unit_test(shut_says_why),
         cmocka_unit_test(shut_goes_on_when_the_socket_takes_more),
+        cmocka_unit_test(a_close_waits_for_the_end_of_a_frame),
         cmocka_unit_test(shut_within_a_frame_has_no_place_for_a_goodbye),
         cmocka_unit_test(only_a_websocket_is_one),
     };

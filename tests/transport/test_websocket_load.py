@@ -12,7 +12,7 @@ import pytest
 import mqtt
 from client import TIMEOUT
 from mqtt import Publish
-from websocket import BINARY, CONTINUATION, PING, PONG, frame
+from websocket import BINARY, CONTINUATION, PING, PONG, close_frame, frame
 
 MEGABYTE = 1 << 20
 
@@ -152,3 +152,16 @@ def test_a_slow_reader_gets_all_in_order(broker, over_websocket, prefix):
     for payload in payloads:
         slow.receive(prefix, payload)
     slow.expect_control(PONG, b"between")
+
+
+def test_a_close_in_the_middle_of_a_large_frame(over_websocket, prefix):
+    """The frame that was begun is finished, then comes the answer; the rest of the message is not
+    sent any more."""
+    slow = over_websocket(receive_buffer=4096)
+    slow.subscribe(prefix)
+    fast = over_websocket()
+    fast.publish(prefix, b"z" * (16 << 20))
+    fast.ping()
+    slow.send_bytes(close_frame(1000))
+    slow.expect_close(1000)
+    assert len(slow.buffer) < 16 << 20
