@@ -107,7 +107,7 @@ static struct config_block *new_block(struct parser *parser, struct config_block
     return block;
 }
 
-static bool is_address(const char *text)
+bool config_is_address(const char *text)
 {
     struct net_address address;
     return strcmp(text, "localhost") == 0 ||
@@ -129,7 +129,7 @@ static bool is_there_already(const struct config *config, const struct config_bl
 static void take_listener_place(struct parser *parser, struct config_block *block, const char *rest)
 {
     const char *text = config_take_text(parser->config, rest, strlen(rest));
-    if (block->port == 0 && *rest != 0 && !is_address(rest))
+    if (block->port == 0 && *rest != 0 && !config_is_address(rest))
         block->path = text;
     else
         block->address = text;
@@ -369,7 +369,7 @@ static void take_plugin_option(struct parser *parser, const char *key, char *res
 {
     struct config *config = parser->config;
     const char *value = trim(rest), *name = strstr(key, "opt_") + strlen("opt_");
-    if (*value == 0) {
+    if (*value == 0 || strcmp(value, "\"\"") == 0) {
         ERROR(parser, "%s needs a value", key);
         return;
     }

@@ -75,6 +75,7 @@ const struct setting *config_source(const struct config *config, const struct op
                                     const struct config_block *listener);
 
 // config_file.c
+bool config_is_address(const char *text); // numeric, or localhost
 void config_parse(struct config *config, const char *file, struct bytes text, bool is_main);
 void config_note_source(struct config *config, const char *path);
 void config_parse_file(struct config *config, const char *path, bool is_main, struct place place);

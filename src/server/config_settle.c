@@ -225,6 +225,9 @@ static void add_at(struct config *config, const char *address, uint16_t port)
         return;
     listener->address = address;
     listener->port = port;
+    if (port == 0 && address[0] != 0 && !config_is_address(address))
+        ERROR(config, place_of(config, "bind_address", &config->default_listener),
+              "a port that the system chooses needs a numeric address");
 }
 
 static void add_local(struct config *config, uint16_t port)

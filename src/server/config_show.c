@@ -203,7 +203,7 @@ static void print_bridges(const struct config *config, FILE *stream)
          bridge = bridge->next) {
         fprintf(stream, "\nconnection %s\n", bridge->name);
         for (const struct setting *said = bridge->first; said != NULL; said = said->next)
-            fprintf(stream, "%s %s\n", said->name, said->value);
+            fprintf(stream, "%s %s\n", said->name, said->value[0] != 0 ? said->value : "\"\"");
     }
 }
 
