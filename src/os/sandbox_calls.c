@@ -225,7 +225,8 @@ static int add_first_argument(scmp_filter_ctx filter, int call, const uint64_t *
 {
     int result = 0;
     for (size_t i = 0; result == 0 && i < count; i++)
-        result = seccomp_rule_add(filter, SCMP_ACT_ALLOW, call, 1, SCMP_A0(SCMP_CMP_EQ, values[i]));
+        result =
+            seccomp_rule_add(filter, SCMP_ACT_ALLOW, call, 1, SCMP_A0(SCMP_CMP_EQ, values[i], 0));
     return result;
 }
 

@@ -194,7 +194,8 @@ int worker_new(struct server *server, uint32_t number, struct worker **ret_worke
         return error;
     }
     worker->now_ms = clock_monotonic_ms();
-    worker->checked_ms = worker->turned_ms = worker->now_ms;
+    worker->checked_ms = worker->now_ms;
+    worker->turned_ms = worker->now_ms;
     worker->wheel = timer_wheel_new(worker->now_ms);
     worker->input = memory_new(WORKER_INPUT_SIZE);
     worker->outgoing = memory_new(server->worker_count * sizeof(worker->outgoing[0]));
