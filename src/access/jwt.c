@@ -63,29 +63,21 @@ static bool keys_are_of_use(const struct jwt *jwt)
     return false;
 }
 
-static int read_keys(struct jwt *jwt, const struct jwt_options *options, char *error)
-{
-    int result = 0;
-    if (options->key_file[0] != 0)
-        result = jwt_keys_read_file(&jwt->keys, options->key_file, error);
-    if (result == 0 && options->jwks_file[0] != 0)
-        result = jwt_keys_read_set(&jwt->keys, options->jwks_file, error);
-    return result;
-}
-
-int jwt_new(const struct jwt_options *options, struct jwt **ret_jwt, char *error)
+int jwt_new_with(const struct jwt_options *options, struct jwt_keys *keys, struct jwt **ret_jwt,
+                 char *error)
 {
     struct jwt *jwt = memory_new(sizeof(*jwt));
+    jwt->keys = *keys;
+    *keys = (struct jwt_keys){0};
     jwt->audience = copy_of(options->audience);
     jwt->issuer = copy_of(options->issuer);
     jwt->user_claim = copy_of(options->user_claim[0] == 0 ? "sub" : options->user_claim);
     jwt->leeway_s = options->leeway_s;
     jwt->may_last_for_ever = options->may_last_for_ever;
-    int result =
-        take_algorithms(jwt, options->algorithms)
-            ? read_keys(jwt, options, error)
-            : refuse_option(error, "jwt_algorithms: only RS256, ES256 and HS256 are known");
-    if (result == 0 && !keys_are_of_use(jwt))
+    int result = 0;
+    if (!take_algorithms(jwt, options->algorithms))
+        result = refuse_option(error, "jwt_algorithms: only RS256, ES256 and HS256 are known");
+    else if (!keys_are_of_use(jwt))
         result = refuse_option(error, "jwt_algorithms: there is no key for any of them in "
                                       "jwt_key_file and jwt_jwks_file (a secret is for HS256, "
                                       "which must be named)");
@@ -95,6 +87,20 @@ int jwt_new(const struct jwt_options *options, struct jwt **ret_jwt, char *error
     }
     *ret_jwt = jwt;
     return 0;
+}
+
+int jwt_new(const struct jwt_options *options, struct jwt **ret_jwt, char *error)
+{
+    struct jwt_keys keys = {0};
+    int result = 0;
+    if (options->key_file[0] != 0)
+        result = jwt_keys_read_file(&keys, options->key_file, error);
+    if (result == 0 && options->jwks_file[0] != 0)
+        result = jwt_keys_read_set(&keys, options->jwks_file, error);
+    if (result == 0)
+        return jwt_new_with(options, &keys, ret_jwt, error);
+    jwt_keys_done(&keys);
+    return result;
 }
 
 void jwt_free(struct jwt *jwt)

@@ -28,6 +28,10 @@ struct jwt;
 
 // 0, or -errno with a sentence about cause and remedy in `error` (ACCESS_ERROR_MAX bytes).
 int jwt_new(const struct jwt_options *options, struct jwt **ret_jwt, char *error);
+// The same with keys that are there already, and are taken over in any case.
+struct jwt_keys;
+int jwt_new_with(const struct jwt_options *options, struct jwt_keys *keys, struct jwt **ret_jwt,
+                 char *error);
 void jwt_free(struct jwt *jwt); // NULL is fine
 
 // Is this a token at all, or somebody's password? By its first bytes, at once.

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include "access/jwt_keys.h"
 
-#include "access/secret.h"
+#include "access/base64.h"
 #include "access/secret_file.h"
 #include "base/memory.h"
 
@@ -222,28 +222,47 @@ static enum jwt_algorithm algorithm_of(const json_t *object)
     return algorithm;
 }
 
-static cjose_jwk_t *import(const json_t *object)
+// A number of a key. The library stops the process at base64 that is not right, so nothing of a
+// file is left to it to decode. The size, 0 if it is none.
+static size_t decoded(const json_t *object, const char *name, uint8_t *bytes, size_t size_max)
 {
-    size_t size = json_dumpb(object, NULL, 0, JSON_COMPACT);
-    char *text = size == 0 ? NULL : memory_try_new(size);
-    if (text == NULL)
+    const json_t *value = json_object_get(object, name);
+    struct bytes text = bytes_make(json_string_value(value), json_string_length(value));
+    size_t size;
+    return text.size > 0 && base64_decode(BASE64_URL, text, bytes, size_max, &size) ? size : 0;
+}
+
+static cjose_jwk_t *import_rsa(const json_t *object)
+{
+    uint8_t n[RSA_BYTES_MAX], e[RSA_BYTES_MAX];
+    cjose_jwk_rsa_keyspec spec = {.n = n, .e = e};
+    spec.nlen = decoded(object, "n", n, sizeof(n));
+    spec.elen = decoded(object, "e", e, sizeof(e));
+    size_t zeros = 0;
+    while (zeros < spec.nlen && n[zeros] == 0)
+        zeros++;
+    if (spec.elen == 0 || (spec.nlen - zeros) * 8 < RSA_BITS_MIN)
         return NULL;
-    (void)json_dumpb(object, text, size, JSON_COMPACT);
-    cjose_jwk_t *jwk = cjose_jwk_import(text, size, NULL);
-    secret_free(text, size);
-    if (jwk != NULL && cjose_jwk_get_kty(jwk, NULL) == CJOSE_JWK_KTY_RSA &&
-        cjose_jwk_get_keysize(jwk, NULL) < RSA_BITS_MIN) {
-        cjose_jwk_release(jwk);
-        return NULL;
-    }
-    return jwk;
+    return cjose_jwk_create_RSA_spec(&spec, NULL);
+}
+
+static cjose_jwk_t *import_p256(const json_t *object)
+{
+    uint8_t x[P256_BYTES], y[P256_BYTES];
+    cjose_jwk_ec_keyspec spec = {.crv = CJOSE_JWK_EC_P_256, .x = x, .y = y};
+    spec.xlen = decoded(object, "x", x, sizeof(x));
+    spec.ylen = decoded(object, "y", y, sizeof(y));
+    bool is_whole = spec.xlen == sizeof(x) && spec.ylen == sizeof(y); // as RFC 7518 6.2.1.2 has it
+    return is_whole ? cjose_jwk_create_EC_spec(&spec, NULL) : NULL;
 }
 
 // Keys of other kinds and for other purposes stand in such files too, and are left out.
 static int add_object(struct jwt_keys *keys, const char *path, const json_t *object, char *error)
 {
     enum jwt_algorithm algorithm = algorithm_of(object);
-    cjose_jwk_t *jwk = algorithm == JWT_NONE ? NULL : import(object);
+    cjose_jwk_t *jwk = algorithm == JWT_RS256   ? import_rsa(object)
+                       : algorithm == JWT_ES256 ? import_p256(object)
+                                                : NULL;
     if (jwk == NULL)
         return 0;
     return add(keys, algorithm, json_string_value(json_object_get(object, "kid")), jwk, path,

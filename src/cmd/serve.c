@@ -9,6 +9,7 @@
 #include "cmd/serve_arguments.h"
 #include "cmd/serve_help.h"
 #include "cmd/service.h"
+#include "edge/http_api.h"
 #include "edge/sys_topics.h"
 #include "os/daemon.h"
 #include "os/file.h"
@@ -276,6 +277,7 @@ static int serve(struct serving *serving)
     }
     struct server *server = serving->server;
     struct sys_topics *sys_topics = sys_topics_new(server, BUD_VERSION);
+    struct http_api *http_api = http_api_new(server);
     result = EXIT_DONE;
     if (server_start(server, error) < 0) {
         fprintf(stderr, "bud serve: %s\n", error);
@@ -289,6 +291,7 @@ static int serve(struct serving *serving)
     }
     stop(server);
     sys_topics_free(sys_topics);
+    http_api_free(http_api);
     server_free(server);
     return result;
 }

@@ -98,9 +98,9 @@ void connection_rate_charge(struct connection *connection, uint64_t publishes, u
         struct rate *rate;
         const char *name;
     } limits[] = {
-        {rate->client, "of one client (client_publish_rate, client_byte_rate)"},
-        {rate->user, "of one user (user_publish_rate, user_byte_rate)"},
-        {rate->listener, "of one listener (listener_publish_rate, listener_byte_rate)"},
+        {rate->client, "of one client (max_client_publish_rate, max_client_byte_rate)"},
+        {rate->user, "of one user (max_user_publish_rate, max_user_byte_rate)"},
+        {rate->listener, "of one listener (max_listener_publish_rate, max_listener_byte_rate)"},
     };
     int64_t longest_ms = 0;
     const char *limit = NULL;
