@@ -376,6 +376,14 @@ bool session_incoming_begin(struct session *session, uint16_t packet_id, bool *r
     return true;
 }
 
+bool session_has_spread(const struct session *session, uint16_t packet_id)
+{
+    const struct spread *spread = session->spreads;
+    while (spread != NULL && spread->packet_id != packet_id)
+        spread = spread->next;
+    return spread != NULL;
+}
+
 struct spread *session_take_spread(struct session *session, uint16_t packet_id)
 {
     for (struct spread **link = &session->spreads; *link != NULL; link = &(*link)->next) {

@@ -166,6 +166,7 @@ enum bud_reason session_on_pubcomp(struct session *session, uint16_t packet_id);
 // Incoming QoS 2. begin: true if this identifier is new and was noted; *ret_duplicate tells a
 // repetition; false and not duplicate: no memory.
 bool session_incoming_begin(struct session *session, uint16_t packet_id, bool *ret_duplicate);
+bool session_has_spread(const struct session *session, uint16_t packet_id);
 struct spread *session_take_spread(struct session *session,
                                    uint16_t packet_id);                  // the caller's; NULL none
 void session_put_spread(struct session *session, struct spread *spread); // back again

@@ -7,6 +7,7 @@
 #include "proto/utf8.h"
 #include "server/connection_name.h"
 #include "server/connection_rate.h"
+#include "server/held.h"
 #include "server/worker.h"
 #include "server/writer.h"
 
@@ -48,6 +49,12 @@ static enum bud_reason resolve_topic(struct connection *connection,
 
 // What one message may not do, however well-formed. The connection goes on; 5.0 is told in the
 // acknowledgement.
+// A QoS 2 message that was taken before a crash, and reached somebody: it must not be refused now.
+static bool was_taken(const struct session *session, const struct packet_publish *publish)
+{
+    return publish->qos == 2 && session_has_spread(session, publish->packet_id);
+}
+
 static enum bud_reason judge(struct connection *connection, const struct packet_publish *publish,
                              struct bytes topic, const char **ret_cause)
 {
@@ -76,7 +83,7 @@ static enum bud_reason judge(struct connection *connection, const struct packet_
         return BUD_PAYLOAD_FORMAT_INVALID;
     }
     if (publish->qos > 0 && connection->engine.version == MQTT_5_0 &&
-        writer_is_low(worker->server->writer)) {
+        writer_is_low(worker->server->writer) && !was_taken(connection->session, publish)) {
         counter_add(&worker->counters, COUNTER_REFUSED_DISK, 1);
         *ret_cause = "little disk space is left";
         return BUD_QUOTA_EXCEEDED;
@@ -385,6 +392,10 @@ static void on_disconnect(struct connection *connection, const struct packet_dis
     }
     connection->disconnected = true;
     connection_end(connection, disconnect->reason, NULL); // what is queued for it still goes out
+    // The end of the connection says that all this is done: the will is forgotten, the session
+    // ended. So it waits for the disk as an answer does.
+    held_begin_answer(connection);
+    held_end(connection);
 }
 
 void connection_on_packet(struct connection *connection, const struct packet *packet,

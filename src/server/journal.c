@@ -239,7 +239,9 @@ static void delivery_remove(void *context, const struct session *session,
 
 static void moved_remove(void *context, struct moved moved)
 {
-    add(context, RECORD_DELIVERY_REMOVE, moved.session)->number = moved.number;
+    struct journal *journal = context;
+    add(journal, RECORD_DELIVERY_REMOVE, moved.session)->number = moved.number;
+    journal->current->moves = true;
 }
 
 static uint64_t last_unwritten_batch(const struct journal *journal);

@@ -39,6 +39,7 @@ struct batch {
     uint64_t bytes;   // of messages, roughly: for back-pressure
     int64_t since_ms; // the end of the first turn that noted something in it
     bool awaited;     // it holds something that somebody may wait for
+    bool moves;       // it removes what another worker's batch, given before, has put
 };
 
 // A record that waits for the rest of its turn.

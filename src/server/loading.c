@@ -283,6 +283,14 @@ static void load_will(void *context, const struct store_will *stored)
         loading->server->workers[0]->now_ms + (wait_s == 0 ? 1 : (int64_t)wait_s * 1000);
 }
 
+// What waits is as heavy, each, as what is in the window: who counts it reads it.
+static void weigh_waiting(struct session *session)
+{
+    const struct queue *window = &session->lasting;
+    if (window->count > 0)
+        session->waiting_bytes = session->waiting_count * (window->bytes / window->count);
+}
+
 // What is beyond the window stays where it is.
 static void note_waiting(struct server *server, struct store *store)
 {
@@ -292,6 +300,7 @@ static void note_waiting(struct server *server, struct store *store)
         struct session *session;
         while ((session = map_next(&worker->sessions, &position)) != NULL) {
             session->waiting_count = store_waiting(store, session->number);
+            weigh_waiting(session);
             uint64_t last = store_waiting_last(store, session->number);
             if (session->last_number < last)
                 session->last_number = last; // or new ones would take their places

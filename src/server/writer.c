@@ -147,6 +147,7 @@ static bool has_records(const struct batch *batch)
     return false;
 }
 
+// 0, or -ENOSPC: nothing of it is there. Anything else ends the broker.
 static int commit(struct writer_thread *writer, const struct batch *batch)
 {
     if (!has_records(batch))
@@ -156,8 +157,10 @@ static int commit(struct writer_thread *writer, const struct batch *batch)
         result = apply_all(writer, batch);
     if (result == 0)
         result = store_commit(writer->store);
-    if (result < 0 && result == -ENOSPC)
+    if (result == -ENOSPC)
         store_roll_back(writer->store);
+    else if (result < 0)
+        writer_fail(strerror(-result));
     return result;
 }
 
@@ -289,39 +292,63 @@ static void set_low(struct writer_thread *writer, bool low)
 
 static void check_space(struct writer_thread *writer)
 {
-    int64_t now_ms = clock_monotonic_ms();
-    if (now_ms < writer->checked_ms + LOW_CHECK_MS)
-        return;
-    writer->checked_ms = now_ms;
+    writer->checked_ms = clock_monotonic_ms();
     set_low(writer, writer->full || store_is_low(writer->store));
+}
+
+static void tell_all(struct writer_thread *writer, struct batch *batch)
+{
+    while (batch != NULL) {
+        struct batch *next = batch->next;
+        writer->committed[batch->worker] = batch->number;
+        tell(writer, batch);
+        batch = next;
+    }
+}
+
+// All together they do not fit. One by one some may: what only deletes gets through behind what
+// does not. A worker's batches keep their order, and so does what takes over from another worker's.
+// Returns those that did not fit.
+static struct batch *commit_what_fits(struct writer_thread *writer, struct batch *batch)
+{
+    bool is_stuck[EPOCH_WORKERS_MAX] = {false};
+    struct batch *left = NULL, **last = &left;
+    while (batch != NULL) {
+        struct batch *next = batch->next;
+        batch->next = NULL;
+        if (is_stuck[batch->worker] || (batch->moves && left != NULL) ||
+            commit(writer, batch) == -ENOSPC) {
+            is_stuck[batch->worker] = true;
+            *last = batch;
+            last = &batch->next;
+        } else {
+            tell_all(writer, batch);
+        }
+        batch = next;
+    }
+    return left;
 }
 
 bool writer_step(struct writer_thread *writer)
 {
-    check_space(writer);
+    if (clock_monotonic_ms() >= writer->checked_ms + LOW_CHECK_MS)
+        check_space(writer);
     struct batch *first = take_all(writer);
     if (first == NULL) {
         answer_all(writer);
         return false;
     }
-    int result = commit(writer, first);
-    writer->full = result == -ENOSPC;
-    if (writer->full) {
-        set_low(writer, true);
-        put_back(writer, first);
-        return false;
-    }
-    if (result < 0)
-        writer_fail(strerror(-result));
-    writer->committed_ms = clock_monotonic_ms();
-    while (first != NULL) {
-        struct batch *next = first->next;
-        writer->committed[first->worker] = first->number;
-        tell(writer, first);
-        first = next;
-    }
+    bool fits = commit(writer, first) == 0;
+    struct batch *left = fits ? NULL : commit_what_fits(writer, first);
+    if (fits)
+        tell_all(writer, first);
+    writer->full = left != NULL;
+    if (left != NULL)
+        put_back(writer, left);
+    check_space(writer);
+    writer->committed_ms = writer->checked_ms;
     answer_all(writer);
-    return true;
+    return left == NULL;
 }
 
 // In batch mode a commit waits for its interval: later acknowledgements, fewer writes.

@@ -194,8 +194,8 @@ static void append_counts(char *text, size_t size, const uint64_t counts[TABLE_C
         (void)snprintf(text, size, "none");
 }
 
-static void report(struct store *store, const struct salvage *salvage, uint32_t first_damaged,
-                   bool rest_known)
+static void report(struct store *store, const struct salvage *salvage,
+                   const struct pages_survey *survey, uint32_t first_damaged, bool rest_known)
 {
     char rows[256], pages[256];
     append_counts(rows, sizeof(rows), salvage->rows);
@@ -205,9 +205,14 @@ static void report(struct store *store, const struct salvage *salvage, uint32_t 
                      store->path, first_damaged);
     else
         store_report(store, "%s was damaged; what can be read was saved", store->path);
-    store_report(store,
-                 "rows saved: %s; pages lost: %s; the damaged file is kept as %s.damaged-%lld",
-                 rows, pages, STORE_FILE, (long long)(store->options.wall_ms / 1000));
+    long long when_s = (long long)(store->options.wall_ms / 1000);
+    char kept[2][64] = {"", ""};
+    if (survey->has_main)
+        (void)snprintf(kept[0], sizeof(kept[0]), "%s.damaged-%lld", STORE_FILE, when_s);
+    if (survey->has_log)
+        (void)snprintf(kept[1], sizeof(kept[1]), "%s-wal.damaged-%lld", STORE_FILE, when_s);
+    store_report(store, "rows saved: %s; pages lost: %s; what was there is kept as %s%s%s", rows,
+                 pages, kept[0], survey->has_main && survey->has_log ? " and " : "", kept[1]);
     if (!rest_known)
         store_report(store, "what lay below a lost page could not be told from what was deleted, "
                             "and was left out");
@@ -259,7 +264,7 @@ int salvage_run(struct store *store, struct pages *pages, uint32_t first_damaged
     if (salvage.fresh == NULL)
         return result;
     if (result == 0)
-        report(store, &salvage, first_damaged, rest_known);
+        report(store, &salvage, pages_survey(pages), first_damaged, rest_known);
     store->damaged_pages++; // at least the one that was found first
     for (enum table table = 0; table < TABLE_COUNT; table++)
         store->damaged_pages += salvage.damaged[table];

@@ -8,10 +8,10 @@ import subprocess
 import pytest
 
 from client import durable, eventually
-from mqtt import Publish
+from mqtt import Publish, Will
 from server import Broker
 
-CALLS = "trace=recvfrom,read,readv,sendto,sendmsg,write,writev,pwrite64,fsync,fdatasync,ftruncate"
+CALLS = "trace=recvfrom,read,readv,sendto,sendmsg,write,writev,pwrite64,fsync,fdatasync,ftruncate,shutdown"
 MESSAGES = 200
 READS, WRITES = {"recvfrom", "read", "readv"}, {"sendto", "sendmsg", "write", "writev"}
 # One call, whole or resumed, as strace -yy prints it: name, descriptor and what it is, the rest.
@@ -81,6 +81,8 @@ def kinds(lines, wanted):
             direction = "in" if name in READS else "out"
             if (direction, data[0] >> 4) in wanted:
                 yield wanted[direction, data[0] >> 4]
+        elif target.startswith("TCP") and name == "shutdown":
+            yield "FIN"
         elif "/data/" in target and name == "pwrite64":
             yield "store"
         elif "/data/" in target and name in ("fsync", "fdatasync"):
@@ -140,6 +142,17 @@ def test_a_barrier_before_suback_and_connack(traced, connect, new_id, prefix):
             ("UNSUBSCRIBE", "UNSUBACK", 10, 11)):
         wanted = {("in", number_in): question, ("out", number_out): answer}
         assert check_order(kinds(lines, wanted), question, answer) == times
+
+
+def test_a_barrier_before_the_end_of_a_connection(traced, connect, new_id):
+    """Who has said goodbye and sees the connection end knows that its will is forgotten."""
+    broker, times = traced(workers=1), 20
+    for _ in range(times):
+        client = connect(4, new_id(), broker.port, will=Will("w", "gone", qos=1))
+        client.disconnect()
+    broker.stop()
+    events = list(kinds(broker.trace(), {("in", 14): "DISCONNECT"}))
+    assert check_order(events, "DISCONNECT", "FIN") == times
 
 
 def test_the_trace_sees_a_missing_barrier(traced, connect, new_id, prefix):
