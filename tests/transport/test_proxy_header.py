@@ -102,8 +102,9 @@ def test_a_proxy_that_speaks_for_itself(proxied, new_id, header):
 @pytest.mark.parametrize("version", (1, 2))
 def test_a_header_cut_at_each_byte(proxied, new_id, version):
     broker = proxied(version)
-    header, connect = HEADERS[version](), mqtt.encode(Connect("cut"), 5)
+    header = HEADERS[version]()
     for cut in range(1, len(header) + 1):
+        connect = mqtt.encode(Connect(f"cut-{version}-{cut}"), 5)
         with Client(broker.port, 5, connect=False) as peer:
             peer.send_raw(header[:cut])
             peer.send_raw(header[cut:] + connect)

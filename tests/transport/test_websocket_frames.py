@@ -62,14 +62,17 @@ def test_many_packets_in_a_frame_and_many_frames_in_a_segment(echo):
 
 def test_cut_at_each_byte(broker, over_websocket, prefix):
     """Handshake excluded, everything in two segments: frames, their headers and masks included."""
-    packets = (Connect("cut"), Subscribe(1, [Subscription(prefix)]), Publish(prefix, b"x" * 130))
-    data = b"".join(mqtt.encode(one, 4) for one in packets)
-    stream = (frame(BINARY, data[:20], fin=False, mask=b"abcd") + frame(PING, b"p", mask=b"efgh") +
-              frame(CONTINUATION, data[20:], mask=b"ijkl"))
-    for cut in range(1, len(stream)):
+    def stream(number):
+        packets = (Connect(f"cut-{number:03}"), Subscribe(1, [Subscription(prefix)]),
+                   Publish(prefix, b"x" * 130))
+        data = b"".join(mqtt.encode(one, 4) for one in packets)
+        return (frame(BINARY, data[:20], fin=False, mask=b"abcd") +
+                frame(PING, b"p", mask=b"efgh") + frame(CONTINUATION, data[20:], mask=b"ijkl"))
+
+    for cut in range(1, len(stream(0))):
         client = over_websocket(connect=False)
-        client.send_bytes(stream[:cut])
-        client.send_bytes(stream[cut:])
+        client.send_bytes(stream(cut)[:cut])
+        client.send_bytes(stream(cut)[cut:])
         client.expect_control(PONG, b"p")
         client.expect(Connack, reason=0)
         client.expect(Suback)

@@ -92,8 +92,8 @@ def test_heads_at_the_limits(over_websocket):
 def test_a_handshake_cut_at_each_byte(broker):
     """With the first frame in the same segment as the last byte, too."""
     text = request().encode()
-    connect = frame(BINARY, mqtt.encode(Connect("cut"), 4))
     for cut in range(1, len(text) + 1):
+        connect = frame(BINARY, mqtt.encode(Connect(f"cut-{cut}"), 4))
         with WebSocketClient(broker.port, 4, upgrade=False) as peer:
             peer.send_bytes(text[:cut])
             peer.send_bytes(text[cut:] + connect)
