@@ -222,6 +222,7 @@ class Publisher(Actor):
         self.topic, self.qos, self.window = topic, qos, window
         self.under_way, self.sent, self.acked = {}, 0, set()
         self.refused, self.unsure = set(), set()    # unsure: taken before a crash, perhaps
+        self.resumed = set()                        # sent on more than one connection
         self.ids = itertools.cycle(range(1, 65536))
 
     def on_session_lost(self):
@@ -232,6 +233,7 @@ class Publisher(Actor):
     def live(self, link):
         for one in self.under_way.values():
             one[2] = True
+            self.resumed.add(one[0])
             if isinstance(one[1], Publish):
                 one[1].dup = True
             link.send(one[1])
