@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 // The program: looks its first argument up in a table and goes there. To add a subcommand, write
 // its file, declare it in cmd.h and give it a row here.
-#include "cmd/cmd.h"
 #include "base/suggestion.h"
+#include "cmd/cmd.h"
 
 #include <stdbool.h>
 #include <stdio.h>
@@ -82,6 +82,8 @@ int main(int argc, char **argv)
     const char *name = argc > 1 ? argv[1] : "";
     const struct command *command = find_command(name);
 
+    if (is_called(argv[0], "mosquitto"))
+        return cmd_serve(argc, argv);
     if (is_called(argv[0], "mosquitto_passwd"))
         return cmd_passwd(argc, argv);
     if (command)

@@ -8,15 +8,14 @@
 #include "cmd/data_directory.h"
 #include "cmd/serve_arguments.h"
 #include "cmd/serve_help.h"
+#include "cmd/serve_words.h"
 #include "cmd/service.h"
 #include "edge/http_api.h"
 #include "edge/sys_topics.h"
 #include "os/daemon.h"
 #include "os/file.h"
 #include "os/file_contents.h"
-#include "os/net.h"
 #include "os/process.h"
-#include "server/listener.h"
 #include "server/option_value.h"
 #include "server/reload.h"
 #include "server/server.h"
@@ -35,68 +34,6 @@
 #define EXIT_CONFIGURATION 3 // as Mosquitto ends
 
 static int on_bound(struct server *server, char *error);
-
-static void say_who_may_come(const struct server *server)
-{
-    switch (server->auth.anonymous) {
-    case ANONYMOUS_PRIVATE:
-        fputs("Open to clients of this machine and of private networks; others are refused "
-              "(--allow-anonymous true lets everybody in).\n",
-              stderr);
-        break;
-    case ANONYMOUS_TRUE: fputs("Open to everybody who can reach it.\n", stderr); break;
-    case ANONYMOUS_FALSE:
-        fputs("Closed: anonymous clients are not allowed, and there are no users.\n", stderr);
-        break;
-    }
-}
-
-static void say_what_is_kept(const struct server *server)
-{
-    static const char *const promises[] = {
-        [DURABILITY_COMMIT] = "What is acknowledged is on the disk",
-        [DURABILITY_BATCH] = "What is acknowledged is on the disk; commits are gathered for a "
-                             "while, to spare it (--durability commit answers sooner)",
-        [DURABILITY_RELAXED] = "A power cut may lose what was acknowledged in the last second "
-                               "(--durability commit loses nothing)",
-    };
-    if (server->options.persistence != 0)
-        fprintf(stderr, "%s: %s.\n", promises[server->options.durability], server->options.data);
-    else
-        fputs("Nothing is kept on the disk (--persistence false).\n", stderr);
-}
-
-static void say_started(struct server *server)
-{
-    struct net_address address;
-    char text[NET_ADDRESS_TEXT_MAX], message[NET_ADDRESS_TEXT_MAX + 32];
-    if (net_local_address(server->listeners->fd, &address) < 0)
-        return;
-    net_address_text(&address, text);
-    (void)snprintf(message, sizeof(message), "listening on %s", text);
-    if (server->log.format != LOG_TEXT) {
-        struct log_line line;
-        log_begin_with(&line, &server->log, LOG_LISTENING, message);
-        log_text(&line, "address", text);
-        log_number(&line, "workers", server->worker_count);
-        log_end(&line);
-        return;
-    }
-    fprintf(stderr, "bud %s %s: MQTT 3.1, 3.1.1 and 5.0, %" PRIu32 " worker%s.\n", BUD_VERSION,
-            message, server->worker_count, server->worker_count == 1 ? "" : "s");
-    say_who_may_come(server);
-    say_what_is_kept(server);
-    if (server->fingerprint[0] != 0)
-        fprintf(stderr, "TLS and WebSocket on the same port; SHA-256 of the certificate: %s\n",
-                server->fingerprint);
-    char flag[16] = "";
-    if (address.port != 1883)
-        (void)snprintf(flag, sizeof(flag), " -p %u", (unsigned)address.port);
-    fprintf(stderr,
-            "Try it:  bud sub%s 'hus/#'    and in another terminal:  bud pub%s "
-            "hus/soverom/temperatur 23.4\n",
-            flag, flag);
-}
 
 // ---- the configuration ----
 
@@ -284,7 +221,7 @@ static int serve(struct serving *serving)
         result = EXIT_FAILED;
     } else {
         if (!serving->arguments->quiet)
-            say_started(server);
+            serve_say_started(server);
         confinement_say_root(server);
         daemon_ready();
         service_run(&(struct service){.server = server, .context = serving, .reload = reload});
