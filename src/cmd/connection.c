@@ -3,8 +3,8 @@
 // connection_words.c.
 #include "cmd/connection.h"
 
-#include "cmd/connection_words.h"
 #include "base/suggestion.h"
+#include "cmd/connection_words.h"
 #include "os/random.h"
 #include "proto/topic.h"
 #include "proto/utf8.h"

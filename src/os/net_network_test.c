@@ -9,6 +9,7 @@
 
 #include <arpa/inet.h>
 #include <errno.h>
+#include <stdio.h>
 #include <string.h>
 
 static struct net_address address_of(const char *text)
@@ -53,9 +54,9 @@ static void what_is_no_network_is_pointed_at(void **state)
                                       "1.2.3.4/8x",  "::g",         "10.0.0.0/0008"};
     for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
         struct net_networks parsed;
-        char text[64] = "127.0.0.1, ";
+        char text[64];
         const char *where = NULL;
-        strcat(text, bad[i]);
+        (void)snprintf(text, sizeof(text), "127.0.0.1, %s", bad[i]);
         assert_int_equal(net_networks_parse(text, &parsed, &where), -EINVAL);
         assert_string_equal(where, bad[i]);
     }
@@ -64,14 +65,15 @@ static void what_is_no_network_is_pointed_at(void **state)
 static void more_than_there_is_room_for_are_refused(void **state)
 {
     (void)state;
-    char text[NET_NETWORKS_MAX * 4 + 8] = "";
+    char text[(NET_NETWORKS_MAX + 1) * 4 + 1];
     struct net_networks parsed;
     const char *where;
-    for (int i = 0; i < NET_NETWORKS_MAX; i++)
-        strcat(text, "::1 ");
-    assert_int_equal(net_networks_parse(text, &parsed, &where), 0);
-    strcat(text, "::1");
+    for (size_t i = 0; i <= NET_NETWORKS_MAX; i++)
+        (void)snprintf(text + 4 * i, sizeof(text) - 4 * i, "::1 ");
     assert_int_equal(net_networks_parse(text, &parsed, &where), -EINVAL);
+    text[4 * NET_NETWORKS_MAX] = 0;
+    assert_int_equal(net_networks_parse(text, &parsed, &where), 0);
+    assert_int_equal(parsed.count, NET_NETWORKS_MAX);
 }
 
 int main(void)

@@ -9,7 +9,8 @@
 #include <string.h>
 
 const struct table_description table_descriptions[TABLE_COUNT] = {
-    [TABLE_META] = {"meta", 2, 1, false, {{"name", VALUE_TEXT}, {"value", VALUE_NUMBER}}},
+    [TABLE_META] =
+        {"meta", 2, 1, false, {{"name", VALUE_TEXT}, {"value", VALUE_NUMBER}}, .older_count = 0},
     [TABLE_SESSION] = {"session",
                        7,
                        1,
@@ -32,7 +33,8 @@ const struct table_description table_descriptions[TABLE_COUNT] = {
                              {"no_local", VALUE_NUMBER},
                              {"retain_as_published", VALUE_NUMBER},
                              {"retain_handling", VALUE_NUMBER},
-                             {"identifier", VALUE_NUMBER}}},
+                             {"identifier", VALUE_NUMBER}},
+                            .older_count = 0},
     [TABLE_MESSAGE] = {"message",
                        8,
                        1,
@@ -44,7 +46,8 @@ const struct table_description table_descriptions[TABLE_COUNT] = {
                         {"qos", VALUE_NUMBER},
                         {"retain", VALUE_NUMBER},
                         {"publisher", VALUE_NUMBER},
-                        {"expires", VALUE_NUMBER}}},
+                        {"expires", VALUE_NUMBER}},
+                       .older_count = 0},
     [TABLE_DELIVERY] = {"delivery",
                         9,
                         2,
@@ -57,16 +60,22 @@ const struct table_description table_descriptions[TABLE_COUNT] = {
                          {"state", VALUE_NUMBER},
                          {"packet_id", VALUE_NUMBER},
                          {"identifier", VALUE_NUMBER},
-                         {"identifiers", VALUE_BLOB}}},
-    [TABLE_INCOMING] =
-        {"incoming", 2, 2, false, {{"session", VALUE_NUMBER}, {"packet_id", VALUE_NUMBER}}},
+                         {"identifiers", VALUE_BLOB}},
+                        .older_count = 0},
+    [TABLE_INCOMING] = {"incoming",
+                        2,
+                        2,
+                        false,
+                        {{"session", VALUE_NUMBER}, {"packet_id", VALUE_NUMBER}},
+                        .older_count = 0},
     [TABLE_SPREAD] = {"spread",
                       3,
                       3,
                       false,
                       {{"publisher", VALUE_NUMBER},
                        {"packet_id", VALUE_NUMBER},
-                       {"session", VALUE_NUMBER}}},
+                       {"session", VALUE_NUMBER}},
+                      .older_count = 0},
     [TABLE_RETAINED] = {"retained",
                         6,
                         1,
@@ -90,7 +99,7 @@ const struct table_description table_descriptions[TABLE_COUNT] = {
                      {"user", VALUE_TEXT},
                      {"domain", VALUE_NUMBER}},
                     .older_count = 5},
-    [TABLE_REMOVAL] = {"removal", 1, 1, true, {{"session", VALUE_NUMBER}}},
+    [TABLE_REMOVAL] = {"removal", 1, 1, true, {{"session", VALUE_NUMBER}}, .older_count = 0},
 };
 
 static uint32_t check_number(uint32_t crc, uint64_t number)

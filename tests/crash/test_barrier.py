@@ -11,7 +11,8 @@ from client import durable, eventually
 from mqtt import Publish, Will
 from server import Broker
 
-CALLS = "trace=recvfrom,read,readv,sendto,sendmsg,write,writev,pwrite64,fsync,fdatasync,ftruncate,shutdown"
+CALLS = ("trace=recvfrom,read,readv,sendto,sendmsg,write,writev,pwrite64,fsync,fdatasync,"
+         "ftruncate,shutdown")
 MESSAGES = 200
 READS, WRITES = {"recvfrom", "read", "readv"}, {"sendto", "sendmsg", "write", "writev"}
 # One call, whole or resumed, as strace -yy prints it: name, descriptor and what it is, the rest.

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: MIT
-"""One port understands everything, by its first bytes; and a socket in the data directory is for the
-owner alone."""
+"""One port understands everything, by its first bytes; and a socket in the data directory is for
+the owner alone."""
 import os
 import socket
 import ssl

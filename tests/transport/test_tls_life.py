@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""TLS over time: certificates that change, tickets that outlive a restart, peers that say nothing."""
+"""TLS over time: certificates that change, tickets that outlive a restart, silent peers."""
 import hashlib
 import os
 import re
