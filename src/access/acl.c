@@ -8,7 +8,7 @@
 
 #include <string.h>
 
-#define FEW_RULES 8u
+#define FEW_RULES 2u
 #define DEPTH_MAX 63u // longer beginnings are cut there
 
 // Rules with the same beginning. Known by a hash of it: whoever shares one by chance is looked at

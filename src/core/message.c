@@ -80,6 +80,7 @@ static void place_text(struct message *message, const struct message_source *sou
 struct message *message_try_new(struct budget *budget, const struct message_source *source)
 {
     size_t properties_size = copy_forwarded(source->properties, NULL);
+    ASSERT(source->storage_size <= UINT32_MAX); // a packet is at most 256 MB
     size_t own = sizeof(struct message) + properties_size;
     if (source->storage == NULL)
         own += source->topic.size + source->payload.size;
@@ -96,7 +97,7 @@ struct message *message_try_new(struct budget *budget, const struct message_sour
         .topic_size = (uint16_t)source->topic.size,
         .properties_size = (uint32_t)properties_size,
         .payload_size = (uint32_t)source->payload.size,
-        .storage_size = source->storage_size,
+        .storage_size = (uint32_t)source->storage_size,
         .packet_id = source->packet_id,
         .publisher = source->publisher,
         .spread = source->spread,

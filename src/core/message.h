@@ -38,6 +38,7 @@ struct message {
     uint32_t properties_size;
     uint32_t payload_size;
     uint16_t packet_id; // QoS 2 of a stored session with several workers: see struct spread; else 0
+    uint32_t storage_size;
     uint64_t publisher; // number of the publishing session, or of the will that this is; 0: the
                         // broker itself
     uint64_t
@@ -49,7 +50,6 @@ struct message {
     struct principal *principal; // who published it, if it is retained; referenced; NULL: the
                                  // broker itself
     void *storage; // adopted memory that holds topic and payload, or NULL: they are in bytes[]
-    size_t storage_size;
     const uint8_t *topic;
     const uint8_t *payload;
     uint8_t bytes[]; // properties in wire form, then (unless adopted) topic and payload
