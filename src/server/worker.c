@@ -50,9 +50,9 @@ static void report_drop(void *context, const struct session *session, const stru
     if (cause == COUNTER_DROPPED_SESSION_ENDED || cause == COUNTER_DROPPED_EXPIRED)
         return;
     struct log_line line;
-    // Who subscribes to more than it may read is withheld a lot: no news either. Its own is a will.
-    bool is_withheld = cause == COUNTER_DROPPED_NOT_AUTHORIZED &&
-                       (session == NULL || session->number != message->publisher);
+    // Who subscribes to more than it may read is withheld a lot: no news either. A will is.
+    bool is_will = session != NULL && session->will_number == message->publisher;
+    bool is_withheld = cause == COUNTER_DROPPED_NOT_AUTHORIZED && !is_will;
     log_begin(&line, &worker->server->log, is_withheld ? LOG_WITHHELD : LOG_DROPPED);
     if (session != NULL)
         log_bytes(&line, "client", session->client_id);
