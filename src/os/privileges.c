@@ -281,11 +281,13 @@ bool privileges_explain(const char *path, bool for_writing, char *text, size_t s
     size_t length = strlen(path);
     if (length == 0 || length >= sizeof(part))
         return false;
-    for (size_t i = 1; i < length; i++) {
+    for (size_t i = 0; i < length; i++) {
         if (path[i] != '/')
             continue;
         memcpy(part, path, i);
         part[i] = 0;
+        if (i == 0)
+            (void)snprintf(part, sizeof(part), "/"); // a container's may be closed, too
         if (faccessat(AT_FDCWD, part, X_OK, AT_EACCESS) == 0)
             continue;
         if (errno != EACCES)
