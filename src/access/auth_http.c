@@ -18,6 +18,7 @@
 #define CACHE_BYTES_MAX ((size_t)16 << 20)
 
 struct auth_http {
+    _Atomic uint32_t references;
     char *url, *acl_url;
     uint32_t cache_s;
     struct http_caller *caller;
@@ -60,22 +61,24 @@ int auth_http_new(const struct auth_http_options *options, struct auth_http **re
         .body_size_max = AUTH_HTTP_ANSWER_SIZE_MAX,
     };
     struct auth_http *service = memory_new(sizeof(*service));
+    atomic_init(&service->references, 1);
     service->url = copy_of(options->url);
     service->acl_url = copy_of(options->acl_url);
     service->cache_s = options->cache_s;
     service->cache = auth_http_cache_new(CACHE_COUNT_MAX, CACHE_BYTES_MAX);
     service->caller = http_caller_new(&caller);
     if (service->caller == NULL) {
-        auth_http_free(service);
+        auth_http_unref(service);
         return refuse(error, "auth_http_headers: each is `Name: value`, with | between them");
     }
     *ret_service = service;
     return 0;
 }
 
-void auth_http_free(struct auth_http *service)
+void auth_http_unref(struct auth_http *service)
 {
-    if (service == NULL)
+    if (service == NULL ||
+        atomic_fetch_sub_explicit(&service->references, 1, memory_order_acq_rel) > 1)
         return;
     http_caller_free(service->caller);
     auth_http_cache_free(service->cache);
@@ -264,11 +267,12 @@ static enum login_verdict check(void *context, const struct login_request *reque
 
 static void release(void *context)
 {
-    auth_http_free(context);
+    auth_http_unref(context);
 }
 
 struct authority auth_http_authority(struct auth_http *service)
 {
+    atomic_fetch_add_explicit(&service->references, 1, memory_order_relaxed);
     return (struct authority){
         .kind = AUTHORITY_HTTP,
         .name = service->url,

@@ -32,7 +32,7 @@ struct auth_http;
 // 0, or -errno with a sentence about cause and remedy in `error` (ACCESS_ERROR_MAX bytes).
 int auth_http_new(const struct auth_http_options *options, struct auth_http **ret_service,
                   char *error);
-void auth_http_free(struct auth_http *service); // NULL is fine
+void auth_http_unref(struct auth_http *service); // NULL is fine
 
 enum login_verdict auth_http_check(struct auth_http *service, const struct login_request *request,
                                    struct login_result *result);
@@ -43,7 +43,7 @@ struct auth_http_counts {
 };
 struct auth_http_counts auth_http_count(const struct auth_http *service);
 
-// An authority that takes the service over: it is freed with the gate.
+// An authority that holds a reference, and gives it back with the gate.
 struct authority auth_http_authority(struct auth_http *service);
 
 #endif

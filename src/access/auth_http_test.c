@@ -147,7 +147,7 @@ static enum login_verdict ask_once(const char *reply, const char **ret_why)
     enum login_verdict verdict = ask(auth, "anna", &result);
     *ret_why = result.why;
     login_result_done(&result);
-    auth_http_free(auth);
+    auth_http_unref(auth);
     stop();
     return verdict;
 }
@@ -220,12 +220,12 @@ static void who_does_not_answer_is_not_waited_for(void **state)
     assert_int_equal(ask(auth, "anna", &result), LOGIN_TRY_LATER);
     assert_non_null(strstr(result.why, "auth_http_timeout"));
     assert_int_equal(auth_http_count(auth).failed, 1);
-    auth_http_free(auth);
+    auth_http_unref(auth);
     stop();
     auth = make(&options); // and now nobody listens there
     assert_int_equal(ask(auth, "anna", &result), LOGIN_TRY_LATER);
     assert_non_null(result.why);
-    auth_http_free(auth);
+    auth_http_unref(auth);
 }
 
 static void answers_are_kept_and_those_of_others_are_not_mixed_up(void **state)
@@ -242,7 +242,7 @@ static void answers_are_kept_and_those_of_others_are_not_mixed_up(void **state)
     assert_int_equal(auth_http_count(auth).kept, 2);
     assert_int_equal(ask(auth, "berit", &result), LOGIN_NO);
     assert_int_equal(atomic_load(&service.requests), 2);
-    auth_http_free(auth);
+    auth_http_unref(auth);
     stop();
 }
 
@@ -260,7 +260,7 @@ static void failures_and_what_says_so_are_not_kept(void **state)
         (void)ask(auth, "anna", &result);
         (void)ask(auth, "anna", &result);
         assert_int_equal(atomic_load(&service.requests), 2);
-        auth_http_free(auth);
+        auth_http_unref(auth);
         stop();
     }
 }
@@ -281,7 +281,7 @@ static void the_answer_names_user_end_and_topics(void **state)
     assert_true(acl_check(result.rules, &subject, ACL_READ, BYTES_OF("a/berit"), NULL));
     assert_false(acl_check(result.rules, &subject, ACL_READ, BYTES_OF("a/anna"), NULL));
     login_result_done(&result);
-    auth_http_free(auth);
+    auth_http_unref(auth);
     stop();
 }
 
@@ -299,7 +299,7 @@ static void topics_are_asked_of_the_second_url(void **state)
     assert_non_null(result.rules);
     assert_int_equal(atomic_load(&service.requests), 1); // it had said so already
     login_result_done(&result);
-    auth_http_free(auth);
+    auth_http_unref(auth);
     stop();
     start(OK("", "{\"result\":\"allow\"}")); // which is no answer to that question
     (void)snprintf(url, sizeof(url), "%s/topics", service.url);
@@ -310,7 +310,7 @@ static void topics_are_asked_of_the_second_url(void **state)
     assert_non_null(strstr(service.request, "\"action\":\"topics\""));
     assert_null(strstr(service.request, "password"));
     login_result_done(&result);
-    auth_http_free(auth);
+    auth_http_unref(auth);
     stop();
 }
 
@@ -323,7 +323,7 @@ static void what_is_no_text_is_refused_unasked(void **state)
     struct auth_http *auth = make(&options);
     assert_int_equal(ask(auth, "\xff\xfe", &result), LOGIN_NO);
     assert_int_equal(atomic_load(&service.requests), 0);
-    auth_http_free(auth);
+    auth_http_unref(auth);
     stop();
 }
 
