@@ -74,6 +74,8 @@ struct authority {
     void (*spend)(void *context, const struct login_request *request);
     // Is there nobody whom it knows, so that it is as if it were not there? NULL: no.
     bool (*is_empty)(void *context);
+    // Is there such a user? NULL: it cannot tell without asking.
+    bool (*knows)(void *context, struct bytes user);
     // Would it still say yes to this user, to whom one of this kind said yes with this `entry`? For
     // connections that are open when files have changed. NULL: yes, until it expires.
     bool (*still_valid)(void *context, struct bytes user, uint64_t entry);

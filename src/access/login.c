@@ -122,6 +122,18 @@ enum login_verdict login_ask(const struct login_gate *gate, uint32_t *next,
     return nobody(request, result);
 }
 
+bool login_may_know(const struct login_gate *gate, struct bytes user)
+{
+    if (!login_gate_has_users(gate))
+        return true;
+    for (uint32_t i = 0; i < gate->count; i++) {
+        const struct authority *authority = &gate->authorities[i];
+        if (authority->knows == NULL || authority->knows(authority->context, user))
+            return true;
+    }
+    return false;
+}
+
 bool login_still_valid(const struct login_gate *gate, enum authority_kind kind, struct bytes user,
                        uint64_t entry)
 {

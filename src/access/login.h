@@ -39,6 +39,9 @@ enum login_verdict login_ask(const struct login_gate *gate, uint32_t *next,
                              struct login_result *result);
 enum authority_cost login_cost(const struct login_gate *gate, uint32_t next);
 
+// May there be such a user? True where names are believed, and if somebody cannot tell.
+bool login_may_know(const struct login_gate *gate, struct bytes user);
+
 // Would this user, let in by an authority of this kind with this `entry`, still be?
 bool login_still_valid(const struct login_gate *gate, enum authority_kind kind, struct bytes user,
                        uint64_t entry);

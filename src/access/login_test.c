@@ -263,7 +263,20 @@ static void a_file_is_gone_at_the_second_look(void **state)
     assert_int_equal(slowly(gate, "ada", "right", NULL), LOGIN_YES);
     assert_int_equal(users_refresh(users, error), 1);
     assert_int_equal(users_refresh(users, error), 0);
-    assert_false(login_gate_has_users(gate));
+    assert_int_equal(slowly(gate, "ada", "right", NULL), LOGIN_NO);
+    close_users(users, gate);
+}
+
+// Names are believed only where there never was somebody to know them.
+static void an_empty_users_file_believes_nobody(void **state)
+{
+    (void)state;
+    struct login_gate *gate;
+    write_file("users", "");
+    struct users *users = open_users(&gate);
+    assert_true(login_gate_has_users(gate));
+    assert_int_equal(slowly(gate, "ada", "right", NULL), LOGIN_NO);
+    assert_int_equal(now(gate, NULL, NULL), LOGIN_NOT_MINE);
     close_users(users, gate);
 }
 
@@ -318,6 +331,7 @@ int main(void)
         cmocka_unit_test(changes_within_one_moment_are_seen),
         cmocka_unit_test(what_cannot_be_read_changes_nothing),
         cmocka_unit_test(a_file_is_gone_at_the_second_look),
+        cmocka_unit_test(an_empty_users_file_believes_nobody),
         cmocka_unit_test(the_cache_forgets_what_was_not_used),
     };
     return cmocka_run_group_tests(tests, set_up, clean_up);

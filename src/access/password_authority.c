@@ -96,6 +96,11 @@ static bool file_still_valid(void *context, struct bytes user, uint64_t entry)
     return has_entry(((struct passwords *)context)->file, user, entry);
 }
 
+static bool file_knows(void *context, struct bytes user)
+{
+    return password_file_find(((struct passwords *)context)->file, user) != NULL;
+}
+
 static void file_release(void *context)
 {
     password_file_unref(((struct passwords *)context)->file);
@@ -114,6 +119,7 @@ struct authority password_file_authority(struct password_file *file, struct logi
         .check_now = file_check_now,
         .check = file_check,
         .spend = file_spend,
+        .knows = file_knows,
         .still_valid = file_still_valid,
         .release = file_release,
     };
@@ -126,7 +132,9 @@ struct users {
     struct password_file *file;
     struct login_cache *cache;
     struct file_identity identity; // of what was read or tried last
+    int trouble;                   // of the last try to read it, 0 none
     bool is_missing;               // at the last look, but not at the one before
+    _Atomic bool was_there;        // there is or was a file since the start
     char path[];
 };
 
@@ -152,6 +160,13 @@ static int read_users(const char *path, struct password_file **ret_file, char *e
     return password_file_read(path, PASSWORD_FILE_OF_USERS, ret_file, error);
 }
 
+static void note_identity(struct users *users, const struct password_file *file)
+{
+    users->identity = file->contents.identity;
+    if (users->identity.inode != 0)
+        atomic_store_explicit(&users->was_there, true, memory_order_relaxed);
+}
+
 int users_open(const char *path, struct login_cache *cache, struct users **ret_users, char *error)
 {
     struct password_file *file;
@@ -163,7 +178,7 @@ int users_open(const char *path, struct login_cache *cache, struct users **ret_u
     lock_init(&users->lock);
     users->file = file;
     users->cache = cache;
-    users->identity = file->contents.identity;
+    note_identity(users, file);
     memcpy(users->path, path, size);
     *ret_users = users;
     return 0;
@@ -197,12 +212,19 @@ int users_refresh(struct users *users, char *error)
     if (is_unchanged(users, &identity, result == -ENOENT))
         return 0;
     struct password_file *file, *old;
-    users->identity = identity;
+    if (result == 0)
+        atomic_store_explicit(&users->was_there, true, memory_order_relaxed);
     result = read_users(users->path, &file, error);
-    if (result < 0)
-        return result;
+    if (result < 0) {
+        bool is_told = result == users->trouble;
+        users->trouble = result;
+        if (result == -EINVAL) // what stands there; anything else may be over at the next look
+            users->identity = identity;
+        return is_told && result != -EINVAL ? 0 : result;
+    }
+    users->trouble = 0;
     // What was read may be newer than what was looked at.
-    users->identity = file->contents.identity;
+    note_identity(users, file);
     lock_take(&users->lock);
     old = users->file;
     users->file = file;
@@ -240,10 +262,16 @@ static void users_spend(void *context, const struct login_request *request)
 
 static bool users_is_empty(void *context)
 {
+    // A file without users is no reason to believe everybody's name.
+    return !atomic_load_explicit(&((struct users *)context)->was_there, memory_order_relaxed);
+}
+
+static bool users_know(void *context, struct bytes user)
+{
     struct password_file *file = users_now(context);
-    bool is_empty = file->count == 0;
+    bool is_known = password_file_find(file, user) != NULL;
     password_file_unref(file);
-    return is_empty;
+    return is_known;
 }
 
 static bool users_still_valid(void *context, struct bytes user, uint64_t entry)
@@ -265,6 +293,7 @@ struct authority users_authority(struct users *users)
         .check = users_check,
         .spend = users_spend,
         .is_empty = users_is_empty,
+        .knows = users_know,
         .still_valid = users_still_valid,
     };
 }

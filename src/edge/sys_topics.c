@@ -125,6 +125,7 @@ static const struct row rows[] = {
     COUNTED("refused/malformed", REFUSED_MALFORMED),
     COUNTED("refused/client id", REFUSED_CLIENT_ID),
     COUNTED("refused/reads nothing", REFUSED_SLOW),
+    COUNTED("refused/too many logins at once", REFUSED_LOGIN_BUSY),
     COUNTED("refused/disk space", REFUSED_DISK),
     COUNTED("refused/to make room", SHED_CLOSED),
     COUNTED("refused/banned", REFUSED_BANNED),

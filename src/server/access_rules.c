@@ -3,6 +3,7 @@
 
 #include "access/acl_file.h"
 #include "base/memory.h"
+#include "server/logins.h"
 #include "server/reload.h"
 
 #include <errno.h>
@@ -306,6 +307,7 @@ static int make_part(struct server *server, const struct options *options, void 
     if (result < 0)
         return result;
     access_rules_say(rules, &server->log);
+    access_rules_set_known(rules, server->logins, logins_know);
     *ret_made = rules;
     return 0;
 }

@@ -3,22 +3,33 @@
 
 #include <string.h>
 
-enum bud_reason auth_check(const struct auth *auth, const struct packet_connect *connect,
-                           const struct net_address *peer, const char **ret_why)
+static const char *why_not_private(const struct auth_origin *origin)
 {
-    (void)connect; // without users defined any user name is as good as none (Tasmota sends
-                   // DVES_USER unasked)
-    if (auth->anonymous == ANONYMOUS_TRUE)
+    if (origin->is_hidden)
+        return "it came through a proxy, so its address is not known: name the proxy with "
+               "--trusted-proxies, or let everybody in with --allow-anonymous true";
+    if (!net_address_is_loopback(&origin->address) && !net_address_is_private(&origin->address))
+        return "anonymous clients may only come from this machine and private networks; make users "
+               "with `bud user add NAME`, or let everybody in with --allow-anonymous true";
+    if (origin->is_gateway)
+        return "it comes through this machine's gateway, which hides whether it is near or far "
+               "(so does a container's network): make users with `bud user add NAME`, or let "
+               "everybody in with --allow-anonymous true";
+    return NULL;
+}
+
+enum bud_reason auth_check_anonymous(enum anonymous_rule rule, const struct auth_origin *origin,
+                                     const char **ret_why)
+{
+    const char *why = NULL;
+    if (rule == ANONYMOUS_FALSE)
+        why = "anonymous clients are not allowed (allow_anonymous false): it has to bring the name "
+              "and password of a user (`bud user add NAME` makes one)";
+    if (rule == ANONYMOUS_PRIVATE)
+        why = why_not_private(origin);
+    if (why == NULL)
         return BUD_SUCCESS;
-    if (auth->anonymous == ANONYMOUS_FALSE) {
-        *ret_why = "anonymous clients are not allowed (allow_anonymous false) and no users are "
-                   "defined";
-        return BUD_NOT_AUTHORIZED;
-    }
-    if (net_address_is_loopback(peer) || net_address_is_private(peer))
-        return BUD_SUCCESS;
-    *ret_why = "anonymous clients may only come from this machine and private networks; to let "
-               "everybody in start with --allow-anonymous true";
+    *ret_why = why;
     return BUD_NOT_AUTHORIZED;
 }
 

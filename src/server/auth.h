@@ -4,6 +4,7 @@
 #ifndef BUD_SERVER_AUTH_H
 #define BUD_SERVER_AUTH_H
 
+#include "access/authority.h"
 #include "os/net.h"
 #include "proto/packet.h"
 #include "server/options.h"
@@ -18,20 +19,28 @@ struct auth_mechanism {
     // refuses. Views stay valid until the next call.
     enum bud_reason (*step)(void *exchange, struct bytes data, struct bytes *ret_data,
                             struct bytes *ret_user);
+    // After BUD_SUCCESS: what it rests on, so that it ends when that does. NULL: nothing known.
+    void (*fill_result)(void *exchange, struct login_result *result);
     void (*end)(void *exchange);
     void *context;
 };
 
 struct auth {
-    enum anonymous_rule anonymous;
     const struct auth_mechanism *mechanisms;
     size_t mechanism_count;
 };
 
-// BUD_SUCCESS, or the reason for CONNACK and in *ret_why a sentence for the log: what was wrong and
-// what to do.
-enum bud_reason auth_check(const struct auth *auth, const struct packet_connect *connect,
-                           const struct net_address *peer, const char **ret_why);
+// Where somebody comes from, as far as that can be known.
+struct auth_origin {
+    struct net_address address;
+    bool is_hidden;  // somebody whom nobody trusts has said that it speaks for others
+    bool is_gateway; // or may do so unseen: a router, the host of a container
+};
+
+// May somebody come in without a name? BUD_SUCCESS, or the reason for CONNACK and in *ret_why a
+// sentence for the log: what was wrong and what to do.
+enum bud_reason auth_check_anonymous(enum anonymous_rule rule, const struct auth_origin *origin,
+                                     const char **ret_why);
 
 const struct auth_mechanism *auth_mechanism_find(const struct auth *auth, struct bytes name);
 

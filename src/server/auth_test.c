@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// Who may come in, and what who may not is told.
+// Who may come in without a name, and what who may not is told.
 #include "server/auth.h"
 
 #include <arpa/inet.h>
@@ -29,11 +29,9 @@ static struct net_address address_of(const char *text)
 
 static enum bud_reason check(enum anonymous_rule rule, const char *from, const char **ret_why)
 {
-    struct auth auth = {.anonymous = rule};
-    struct net_address peer = address_of(from);
-    struct packet_connect connect = {.version = MQTT_5_0, .user_name = BYTES_OF("DVES_USER")};
+    struct auth_origin origin = {.address = address_of(from)};
     *ret_why = NULL;
-    return auth_check(&auth, &connect, &peer, ret_why);
+    return auth_check_anonymous(rule, &origin, ret_why);
 }
 
 static const char *const near[] = {"127.0.0.1",   "127.200.1.2", "::1",     "unix",
@@ -66,6 +64,26 @@ static void everybody_or_nobody(void **state)
     assert_int_equal(check(ANONYMOUS_FALSE, "127.0.0.1", &why), BUD_NOT_AUTHORIZED);
 }
 
+// Behind something that hides who it is everybody looks near.
+static void who_may_be_anybody_is_not_near(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < sizeof(near) / sizeof(near[0]); i++) {
+        struct auth_origin hidden = {.address = address_of(near[i]), .is_hidden = true};
+        struct auth_origin gateway = {.address = address_of(near[i]), .is_gateway = true};
+        const char *why = NULL;
+        assert_int_equal(auth_check_anonymous(ANONYMOUS_PRIVATE, &hidden, &why),
+                         BUD_NOT_AUTHORIZED);
+        assert_non_null(strstr(why, "--trusted-proxies"));
+        assert_int_equal(auth_check_anonymous(ANONYMOUS_PRIVATE, &gateway, &why),
+                         BUD_NOT_AUTHORIZED);
+        assert_non_null(strstr(why, "gateway"));
+        assert_non_null(strstr(why, "--allow-anonymous true"));
+        assert_int_equal(auth_check_anonymous(ANONYMOUS_TRUE, &hidden, &why), BUD_SUCCESS);
+        assert_int_equal(auth_check_anonymous(ANONYMOUS_TRUE, &gateway, &why), BUD_SUCCESS);
+    }
+}
+
 static void mechanisms_are_found_by_their_whole_name(void **state)
 {
     (void)state;
@@ -86,6 +104,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(near_and_far),
         cmocka_unit_test(everybody_or_nobody),
+        cmocka_unit_test(who_may_be_anybody_is_not_near),
         cmocka_unit_test(mechanisms_are_found_by_their_whole_name),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -3,8 +3,10 @@
 // and connection_packets.c.
 #include "server/connection.h"
 
+#include "access/secret.h"
 #include "base/memory.h"
 #include "server/connection_log.h"
+#include "server/connection_login.h"
 #include "server/connection_rate.h"
 #include "server/door.h"
 #include "server/held.h"
@@ -47,8 +49,10 @@ static struct connection *connection_of(struct timer *timer)
 // The list that a connection of this state belongs in.
 static struct connection_list *list_for(const struct connection *connection)
 {
-    return connection->state <= CONNECTION_AUTHENTICATING ? &connection->worker->pending
-                                                          : &connection->worker->connections;
+    // Whoever waits for a verdict has done its part, and takes nobody's place.
+    return connection->state <= CONNECTION_AUTHENTICATING && connection->login_job == NULL
+               ? &connection->worker->pending
+               : &connection->worker->connections;
 }
 
 static void count_pending(struct connection *connection, uint32_t amount)
@@ -153,7 +157,10 @@ static void on_timer(struct timer *timer)
     case CONNECTION_ACCEPTED:
     case CONNECTION_AUTHENTICATING:
         counter_add(&worker->counters, COUNTER_REFUSED_CONNECT_TIMEOUT, 1);
-        connection_drop(connection, BUD_MAXIMUM_CONNECT_TIME, "no CONNECT within connect_timeout");
+        connection_drop(connection, BUD_MAXIMUM_CONNECT_TIME,
+                        connection->login_job != NULL
+                            ? "its login was not decided within connect_timeout"
+                            : "no CONNECT within connect_timeout");
         return;
     case CONNECTION_OPEN: {
         if (connection->paused || connection->is_waiting)
@@ -480,7 +487,8 @@ void connection_read_again(struct connection *connection)
 
 void connection_on_readable(struct connection *connection)
 {
-    if (connection->state == CONNECTION_CLOSED || connection->moving)
+    if (connection->state == CONNECTION_CLOSED || connection->moving ||
+        connection->login_job != NULL)
         return;
     if (connection->state >= CONNECTION_CLOSING)
         read_away(connection);
@@ -538,6 +546,7 @@ void connection_move_to(struct connection *connection, uint32_t home, struct byt
     struct buffer before = connection->partial;
     connection->partial = (struct buffer){0};
     bool kept = put_aside(connection, raw);
+    secret_wipe((uint8_t *)(uintptr_t)raw.data, raw.size); // a password may be in it
     budget_give(&worker->server->budget, before.capacity);
     buffer_done(&before);
     if (post == NULL || !kept) {
@@ -681,7 +690,8 @@ void connection_free(struct connection *connection)
         connection->mechanism->end(connection->exchange);
     alias_table_free(connection->aliases_in);
     alias_table_free(connection->aliases_out);
-    buffer_done(&connection->connect_packet);
     buffer_done(&connection->proxy_name);
+    connection_forget_login(connection);
+    connection_forget_connect(connection);
     memory_free(connection);
 }

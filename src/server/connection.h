@@ -24,6 +24,8 @@
 #include "server/output.h"
 #include "transport/stream.h"
 
+struct connection_login;
+struct login_job;
 struct worker;
 struct listener;
 
@@ -96,7 +98,9 @@ struct connection {
     struct alias_table *aliases_in, *aliases_out;
     char assigned_client_id[24]; // empty: the client brought one
     bool connack_sent;
-    struct buffer connect_packet; // kept while AUTH goes on
+    struct buffer connect_packet;   // kept while AUTH goes on
+    struct login_job *login_job;    // in the login's threads
+    struct connection_login *login; // how it came in; NULL: anonymously
     const struct auth_mechanism *mechanism;
     void *exchange; // of the mechanism
     uint64_t messages_received, messages_sent;
@@ -183,6 +187,13 @@ void connection_send_pingresp(struct connection *connection);
 void connection_on_connect(struct connection *connection, const struct packet_connect *connect,
                            struct bytes raw);
 void connection_on_auth(struct connection *connection, const struct packet_auth *auth);
+
+// Its principal is known but for the client id: gives it its session and says so. True: `source`'s
+// rules were taken over (whatever comes then). False: it was refused.
+bool connection_open_session(struct connection *connection, const struct packet_connect *connect,
+                             struct principal_source *source, struct bytes auth_data);
+void connection_refuse(struct connection *connection, const struct packet_connect *connect,
+                       enum bud_reason reason, const char *why);
 
 // Notes what the client can take; it holds for the refusal of this CONNECT too [MQTT-3.2.2-19].
 void connection_note_limits(struct connection *connection, const struct packet_connect *connect);

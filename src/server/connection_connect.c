@@ -3,11 +3,13 @@
 // before anything is changed; the one answer is CONNACK, and nothing else is sent before it.
 #include "server/connection.h"
 
+#include "access/login.h"
 #include "core/will.h"
 #include "proto/topic.h"
 #include "proto/utf8.h"
 #include "server/access_rules.h"
 #include "server/connection_log.h"
+#include "server/connection_login.h"
 #include "server/connection_name.h"
 #include "server/connection_rate.h"
 #include "server/door.h"
@@ -19,8 +21,8 @@
 
 #define RESPONSE_INFORMATION_MAX 512 // longer ones are not offered
 
-static void refuse(struct connection *connection, const struct packet_connect *connect,
-                   enum bud_reason reason, const char *why)
+void connection_refuse(struct connection *connection, const struct packet_connect *connect,
+                       enum bud_reason reason, const char *why)
 {
     connection->reason = reason;
     connection->why = why;
@@ -259,10 +261,11 @@ static bool welcome(struct connection *connection, const struct packet_connect *
 // none.
 static bool knows_users(const struct connection *connection)
 {
-    const struct listener *listener = connection->worker->server->listeners;
-    while (listener != NULL && listener->options->password_file[0] == 0)
-        listener = listener->next;
-    return listener != NULL;
+    for (const struct listener *listener = connection->worker->server->listeners; listener != NULL;
+         listener = listener->next)
+        if (listener->fd >= 0 && login_gate_has_users(listener->gate))
+            return true;
+    return false;
 }
 
 static bool is_own(const struct connection *connection, const struct session *session,
@@ -357,7 +360,8 @@ static void refuse_without_memory(struct connection *connection,
                                   const struct packet_connect *connect)
 {
     counter_add(&connection->worker->counters, COUNTER_REFUSED_MEMORY, 1);
-    refuse(connection, connect, BUD_SERVER_BUSY, "no memory for the session (memory_limit)");
+    connection_refuse(connection, connect, BUD_SERVER_BUSY,
+                      "no memory for the session (memory_limit)");
 }
 
 // Is there a session for this principal, its own or a new one? Attached then; or it was refused.
@@ -380,7 +384,7 @@ static struct session *find_or_make(struct connection *connection,
         reason = BUD_QUOTA_EXCEEDED;
     }
     if (reason != BUD_SUCCESS) {
-        refuse(connection, connect, reason, why);
+        connection_refuse(connection, connect, reason, why);
         return NULL;
     }
     session = take_over(connection, connect, principal);
@@ -397,31 +401,26 @@ static struct session *find_or_make(struct connection *connection,
 
 static uint32_t domain_of(const struct connection *connection)
 {
-    if (connection->listener == NULL)
-        return PRINCIPAL_DOMAIN_COMMON;
     return access_rules_domain(&connection->worker->server->options, connection->listener->options);
 }
 
-static void open_session(struct connection *connection, const struct packet_connect *connect,
-                         struct bytes user, struct bytes auth_data)
+bool connection_open_session(struct connection *connection, const struct packet_connect *connect,
+                             struct principal_source *source, struct bytes auth_data)
 {
     struct worker *worker = connection->worker;
     char name[CLIENT_NAME_ROOM];
-    struct principal_source source = {
-        .client_id = connection_name_of(connection, connect, name),
-        .user = user,
-        .domain = domain_of(connection),
-    };
-    struct principal *principal = principal_try_new(&worker->server->budget, &source);
+    source->client_id = connection_name_of(connection, connect, name);
+    source->domain = domain_of(connection);
+    struct principal *principal = principal_try_new(&worker->server->budget, source);
     if (principal == NULL) {
         refuse_without_memory(connection, connect);
-        return;
+        return false;
     }
     bool session_present = false;
     struct session *session = find_or_make(connection, connect, principal, &session_present);
     principal_unref(principal);
     if (session == NULL)
-        return;
+        return true;
     note_client(connection, connect);
     connection->engine.state = ENGINE_OPEN;
     connection_become(connection, CONNECTION_OPEN);
@@ -439,6 +438,7 @@ static void open_session(struct connection *connection, const struct packet_conn
         connection_drop(connection, BUD_PACKET_TOO_LARGE,
                         "its Maximum Packet Size has no room for CONNACK");
     }
+    return true;
 }
 
 // Its answers are sent and the user is known: an AUTH from now on needs a new exchange.
@@ -446,6 +446,19 @@ static void end_exchange(struct connection *connection)
 {
     connection->mechanism->end(connection->exchange);
     connection->exchange = NULL;
+}
+
+// What the mechanism's yes rests on. False: it was refused.
+static bool note_login(struct connection *connection, const struct packet_connect *connect)
+{
+    struct login_result result = {0};
+    if (connection->mechanism->fill_result == NULL)
+        return true;
+    connection->mechanism->fill_result(connection->exchange, &result);
+    if (connection_note_login(connection, &result))
+        return true;
+    refuse_without_memory(connection, connect);
+    return false;
 }
 
 // One step of enhanced authentication during CONNECT; goes on with the session when the mechanism
@@ -460,10 +473,11 @@ static void authenticate(struct connection *connection, const struct packet_conn
         connection_send_auth(connection, BUD_CONTINUE_AUTHENTICATION, answer);
         return;
     }
-    if (reason == BUD_SUCCESS)
-        open_session(connection, connect, user, answer);
-    else
-        refuse(connection, connect, reason, "enhanced authentication failed");
+    struct principal_source source = {.user = user};
+    if (reason != BUD_SUCCESS)
+        connection_fail_login(connection, connect, reason, "enhanced authentication failed");
+    else if (note_login(connection, connect))
+        (void)connection_open_session(connection, connect, &source, answer);
     end_exchange(connection);
 }
 
@@ -473,37 +487,19 @@ static void begin_authentication(struct connection *connection,
     const struct auth_mechanism *mechanism = auth_mechanism_find(
         &connection->worker->server->auth, connect->properties.authentication_method);
     if (mechanism == NULL) {
-        refuse(connection, connect, BUD_BAD_AUTHENTICATION_METHOD,
-               "unknown authentication method"); // [MQTT-4.12.0-1]
+        connection_refuse(connection, connect, BUD_BAD_AUTHENTICATION_METHOD,
+                          "unknown authentication method"); // [MQTT-4.12.0-1]
         return;
     }
     // CONNECT is wanted again when the exchange is over.
     if (!buffer_try_append(&connection->connect_packet, raw, PACKET_SIZE_MAX) ||
         (connection->exchange = mechanism->begin(mechanism->context)) == NULL) {
-        refuse(connection, connect, BUD_SERVER_BUSY, "no memory");
+        connection_refuse(connection, connect, BUD_SERVER_BUSY, "no memory");
         return;
     }
     connection->mechanism = mechanism;
     connection_become(connection, CONNECTION_AUTHENTICATING);
     authenticate(connection, connect, connect->properties.authentication_data);
-}
-
-// Whose address somebody in between hides is not from next door, though he who hides it may be.
-static enum bud_reason check_anonymous(struct connection *connection,
-                                       const struct packet_connect *connect, const char **ret_why)
-{
-    static const struct net_address unknown;
-    const struct auth *auth = &connection->worker->server->auth;
-    bool is_hidden = connection->address_is_hidden;
-    enum bud_reason reason =
-        auth_check(auth, connect, is_hidden ? &unknown : &connection->peer, ret_why);
-    if (reason == BUD_SUCCESS)
-        return BUD_SUCCESS;
-    if (is_hidden && auth->anonymous == ANONYMOUS_PRIVATE)
-        *ret_why = "it came through a proxy, so its address is not known: name the proxy with "
-                   "--trusted-proxies, or let everybody in with --allow-anonymous true";
-    counter_add(&connection->worker->counters, COUNTER_REFUSED_NOT_AUTHORIZED, 1);
-    return reason;
 }
 
 static enum bud_reason check(struct connection *connection, const struct packet_connect *connect,
@@ -513,12 +509,7 @@ static enum bud_reason check(struct connection *connection, const struct packet_
         door_check(connection, connect->has_user_name, connect->user_name, ret_why);
     if (reason == BUD_SUCCESS)
         reason = connection_name_check(connection, connect, ret_why);
-    if (reason != BUD_SUCCESS)
-        return reason;
-    if (properties_have(&connect->properties, PROPERTY_AUTHENTICATION_METHOD))
-        return check_will(connection, connect, ret_why);
-    reason = check_anonymous(connection, connect, ret_why);
-    return reason == BUD_SUCCESS ? check_will(connection, connect, ret_why) : reason;
+    return reason != BUD_SUCCESS ? reason : check_will(connection, connect, ret_why);
 }
 
 void connection_on_connect(struct connection *connection, const struct packet_connect *connect,
@@ -528,7 +519,7 @@ void connection_on_connect(struct connection *connection, const struct packet_co
     connection_note_limits(connection, connect);
     enum bud_reason reason = check(connection, connect, &why);
     if (reason != BUD_SUCCESS) {
-        refuse(connection, connect, reason, why);
+        connection_refuse(connection, connect, reason, why);
         return;
     }
     char name[CLIENT_NAME_ROOM];
@@ -541,7 +532,7 @@ void connection_on_connect(struct connection *connection, const struct packet_co
     if (properties_have(&connect->properties, PROPERTY_AUTHENTICATION_METHOD))
         begin_authentication(connection, connect, raw);
     else
-        open_session(connection, connect, connect->user_name, (struct bytes){0});
+        connection_log_in(connection, connect, raw);
 }
 
 // Authenticating again on an open connection [MQTT5 4.12.1].
@@ -593,7 +584,7 @@ void connection_on_auth(struct connection *connection, const struct packet_auth 
     ASSERT(packet_decode(&frame, connection->engine.version, &packet) == BUD_SUCCESS);
     authenticate(connection, &packet.connect, auth->properties.authentication_data);
     if (connection->state != CONNECTION_AUTHENTICATING)
-        buffer_done(&connection->connect_packet);
+        connection_forget_connect(connection);
 }
 
 // Is the will due, now or later? Not after a normal goodbye, and not when the same client is back
@@ -631,4 +622,6 @@ void connection_recheck(struct connection *connection)
     const struct listener *listener = connection->listener;
     if (listener->fd < 0)
         connection_end(connection, BUD_ADMINISTRATIVE_ACTION, "its listener was removed");
+    else
+        connection_recheck_login(connection);
 }

@@ -13,6 +13,7 @@
 #include <stdbool.h>
 
 struct connection;
+struct login_job;
 struct read_request;
 
 enum post_kind {
@@ -27,6 +28,7 @@ enum post_kind {
     POST_COMMITTED,  // from the writer: your batch `ticket` is on the disk
     POST_READ,       // from the writer: what was asked for, in `read`
     POST_STAND,      // come to the standstill at the end of your turn
+    POST_VERDICT,    // from the login's threads: `login`
     POST_QUIET,      // I read no more: nothing comes from me after this
 };
 
@@ -40,6 +42,7 @@ struct post {
     struct moved moved;
     struct read_request *read;     // owned
     struct connection *connection; // owned
+    struct login_job *login;       // owned
     uint32_t leaf_count;
     struct leaf *leaves[];
 };

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include "server/listener.h"
 
+#include "access/login.h"
 #include "base/memory.h"
 #include "os/systemd.h"
 #include "server/door.h"
@@ -223,6 +224,7 @@ void listeners_free(struct server *server)
         struct listener *listener = server->listeners;
         server->listeners = listener->next;
         listener_close(listener);
+        login_gate_unref(listener->gate);
         memory_free(listener);
     }
 }

@@ -15,6 +15,7 @@ struct worker;
 struct server;
 struct connection;
 struct tls_context;
+struct login_gate;
 
 struct listener {
     struct listener *next;
@@ -22,6 +23,7 @@ struct listener {
     uint32_t number; // from 1, and never given again: whose rules hold for who comes in by it
     int fd;          // -1: closed
     struct tls_context *tls; // NULL: none
+    struct login_gate *gate; // whom logins by it are checked against
     bool is_given;           // its socket is not from the configuration: no reload closes it
     bool is_owners; // the socket in the data directory: only the owner of the broker can open it
     uint64_t tls_state;            // of its files, when they were read

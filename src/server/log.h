@@ -50,6 +50,8 @@ enum log_level { LOG_ERROR, LOG_WARNING, LOG_INFO, LOG_DEBUG };
     X(CHANGED, LOG_INFO, 1000, "option changed")                                                  \
     X(RELOADED, LOG_INFO, 1000, "configuration read again")                                       \
     X(RELOAD_REFUSED, LOG_ERROR, 1000, "configuration not read again, nothing has changed")       \
+    X(USERS, LOG_INFO, 100, "users")                                                              \
+    X(USERS_TROUBLE, LOG_WARNING, 100, "users")                                                   \
     X(SUPPRESSED, LOG_WARNING, 100, "log lines left out")
 // clang-format on
 

@@ -300,6 +300,8 @@ static const struct option_row rows[] = {
     {"global_max_connections", NUMBER(-1, INT_BOUND, 0), GLOBAL(connections_max),
         FLAGS(MINUS_ONE),
         HELP("connected clients; -1: as many as there are file descriptors")},
+    {"login_threads", NUMBER(1, 64, 2), GLOBAL(login_threads), FLAGS(START | OURS),
+        HELP("passwords that are hashed at once")},
     {"memory_limit", SIZE(0, 1024 * GiB, 0), GLOBAL(memory_limit), FLAGS(START),
         HELP("memory for what clients send; 0: a quarter of the machine's, at least 64M")},
     {"set_tcp_nodelay", BOOLEAN(1), GLOBAL(set_tcp_nodelay),

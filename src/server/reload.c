@@ -7,6 +7,7 @@
 #include "server/door.h"
 #include "server/listener.h"
 #include "server/listener_tls.h"
+#include "server/logins.h"
 #include "server/worker.h"
 #include "transport/tls_context.h"
 
@@ -15,7 +16,8 @@
 
 #define PARTS_MAX 8
 
-const struct reload_part *const reload_parts[] = {&door_part, &access_rules_part, NULL};
+const struct reload_part *const reload_parts[] = {&door_part, &access_rules_part, &gates_part,
+                                                  NULL};
 
 void server_at_standstill(struct server *server, void (*change)(void *context), void *context)
 {

@@ -8,6 +8,7 @@
 #include "os/thread.h"
 #include "server/listener.h"
 #include "server/listener_tls.h"
+#include "server/logins.h"
 #include "server/reload.h"
 #include "server/worker.h"
 #include "server/writer.h"
@@ -52,7 +53,6 @@ static void fill(struct server *server)
     options_fill_limits(options, &server->limits);
     log_init(&server->log, (enum log_format)options->log_format,
              options->verbose > 0 ? LOG_DEBUG : LOG_INFO);
-    server->auth.anonymous = (enum anonymous_rule)options->allow_anonymous;
     random_bytes(&server->hash_key, sizeof(server->hash_key));
     server->worker_count = options->workers > 0 ? (uint32_t)options->workers : thread_core_count();
     server->budget.limit = memory_limit(options);
@@ -120,6 +120,8 @@ int server_new(const struct options *options, struct server **ret_server, char *
     if (result == 0)
         result = listeners_start_tls(server, error);
     if (result == 0)
+        result = logins_new(server, &server->logins, error);
+    if (result == 0)
         result = server_make_parts(server, error);
     for (uint32_t i = 0; result == 0 && i < server->worker_count; i++) {
         result = listener_watch(server->workers[i]);
@@ -137,12 +139,14 @@ int server_new(const struct options *options, struct server **ret_server, char *
 
 void server_free(struct server *server)
 {
+    logins_stop(server->logins);
     for (uint32_t i = 0; i < server->worker_count; i++)
         if (server->workers[i] != NULL)
             worker_free(server->workers[i]);
     server_free_parts(server);
     listeners_stop_tls(server);
     listeners_free(server);
+    logins_free(server->logins);
     writer_free(server->writer);
     retained_free(server->retained);
     epoch_drain(&server->epoch);

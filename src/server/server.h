@@ -26,6 +26,7 @@ struct door;
 struct http_handler;
 struct ticket_keys;
 struct listener;
+struct logins;
 struct server;
 struct worker;
 struct writer_thread;
@@ -70,6 +71,7 @@ struct server {
     struct writer_thread *writer;    // NULL without persistence
     const struct http_handler *http; // NULL: nothing but WebSocket
     struct net_networks trusted_proxies;
+    struct logins *logins;
     struct chore *chores;
     struct ticket_keys *ticket_keys;                // NULL: nobody speaks TLS
     char fingerprint[CERTIFICATE_FINGERPRINT_SIZE]; // of our own certificate; "" none is used

@@ -5,9 +5,11 @@
 #include "core/will.h"
 #include "os/clock.h"
 #include "os/thread.h"
+#include "server/connection_login.h"
 #include "server/fights.h"
 #include "server/held.h"
 #include "server/listener.h"
+#include "server/login_pool.h"
 #include "server/shedding.h"
 #include "server/writer.h"
 
@@ -244,6 +246,10 @@ static void discard_posts(struct worker *worker, struct post *post)
             read_request_free(post->read);
         if (post->kind == POST_NO_MEMBER)
             share_member_unref(post->member);
+        if (post->kind == POST_VERDICT) {
+            budget_give(&worker->server->budget, post->login->size);
+            login_job_free(post->login);
+        }
         if (post->kind == POST_CONNECTION) {
             connection_arrive(post->connection, worker); // which a stopped worker turns away
             free_closed(worker);
@@ -312,6 +318,8 @@ static void say_goodbye(struct worker *worker)
     for (struct connection *connection = worker->connections.first; connection != NULL;
          connection = next) {
         next = connection->next;
+        if (connection->state == CONNECTION_AUTHENTICATING)
+            connection_drop(connection, BUD_SERVER_SHUTTING_DOWN, NULL);
         // What it is owed goes first, so it is flushed before the goodbye.
         if (connection->state == CONNECTION_OPEN)
             connection_flush(connection);
@@ -349,6 +357,10 @@ static void handle_post(struct worker *worker, struct post *post)
     case POST_SYNCED: journal_on_synced(&worker->journal, post->ticket); break;
     case POST_COMMITTED: journal_on_committed(&worker->journal, post->ticket); break;
     case POST_READ: take_read(worker, post->read); break;
+    case POST_VERDICT:
+        budget_give(&worker->server->budget, post->login->size);
+        connection_on_verdict(post->login);
+        break;
     case POST_QUIET: worker->quiet_count++; break;
     case POST_STAND: worker->is_to_stand = true; break;
     }
@@ -431,6 +443,10 @@ static void handle_events(struct worker *worker, const struct loop_event *events
         struct listener *listener = listener_of_owner(events[i].owner);
         if (listener != NULL) {
             listener_on_readable(worker, listener);
+            continue;
+        }
+        if ((events[i].events & LOOP_HANGUP) != 0 && connection->login_job != NULL) {
+            connection_drop(connection, BUD_UNSPECIFIED_ERROR, "the client went away");
             continue;
         }
         if ((events[i].events & LOOP_WRITE) != 0)

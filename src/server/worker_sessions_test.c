@@ -142,7 +142,8 @@ static struct connection *new_client(struct worker *worker, const struct packet_
     const struct net_address address = {.family = 1};
     int pair[2];
     assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0, pair), 0);
-    struct connection *connection = connection_try_new(worker, NULL, pair[0], &address);
+    struct connection *connection =
+        connection_try_new(worker, worker->server->listeners, pair[0], &address);
     assert_non_null(connection);
     connection->engine.version = MQTT_5_0;
     connection_on_connect(connection, connect, (struct bytes){0});

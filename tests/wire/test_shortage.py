@@ -127,7 +127,8 @@ def test_anonymous_clients_from_elsewhere(own_network, start, connect, version):
     watcher.expect({"refused/not authorized": 1})
     expect_line(broker, "connection refused", client="stranger", address=STRANGER,
                 reason="anonymous clients may only come from this machine and private networks; "
-                "to let everybody in start with --allow-anonymous true")
+                "make users with `bud user add NAME`, or let everybody in with "
+                "--allow-anonymous true")
 
 
 @BOTH
