@@ -4,12 +4,14 @@
 #include "access/secret.h"
 #include "base/memory.h"
 #include "os/clock.h"
+#include "proto/utf8.h"
 #include "server/connection_log.h"
 #include "server/connection_rate.h"
 #include "server/door.h"
 #include "server/listener.h"
 #include "server/logins.h"
 #include "server/worker.h"
+#include "transport/tls_stream.h"
 
 #include <stddef.h>
 #include <string.h>
@@ -236,9 +238,46 @@ static void ask_in_a_thread(struct connection *connection, const struct packet_c
     refuse_busy(connection, &kept, "too many logins are waiting to be checked");
 }
 
+// use_identity_as_username, use_subject_as_username: TLS has said who it is, and what CONNECT says
+// does not count. False: this listener does not want that.
+static bool log_in_by_tls(struct connection *connection, const struct packet_connect *connect)
+{
+    char text[TLS_NAME_MAX];
+    const struct listener_options *options = connection->listener->options;
+    const struct stream *tls = tls_find(connection->stream);
+    struct bytes name = {0};
+    struct login_result result = {.kind = AUTHORITY_CERTIFICATE};
+    if (!options->use_identity_as_username && !options->use_subject_as_username)
+        return false;
+    wipe_password(connect);
+    if (connection->proxy_name.size > 0)
+        name = buffer_bytes(&connection->proxy_name);
+    else if (tls != NULL && options->use_identity_as_username &&
+             tls_describe(tls).psk_identity.size > 0)
+        name = tls_describe(tls).psk_identity;
+    else if (tls != NULL &&
+             (options->use_identity_as_username ? tls_common_name(tls, text)
+                                                : tls_subject(tls, text)) == TLS_NAME_GIVEN)
+        name = bytes_make(text, strlen(text));
+    if (name.size == 0 || !utf8_valid(name)) {
+        refuse_unauthorized(connection, connect, BUD_BAD_USER_NAME_OR_PASSWORD,
+                            "it has shown no certificate (or key) with a name in it, which this "
+                            "listener wants for a user name");
+        return true;
+    }
+    struct principal_source source = {.user = name};
+    if (!connection_note_login(connection, &result))
+        refuse_without_memory(connection, connect);
+    else
+        (void)connection_open_session(connection, connect, &source, (struct bytes){0});
+    return true;
+}
+
 void connection_log_in(struct connection *connection, const struct packet_connect *connect,
                        struct bytes raw)
 {
+    if (log_in_by_tls(connection, connect))
+        return;
     struct login_request request = request_of(connection, connect);
     struct login_result result = {0};
     enum login_verdict verdict = login_ask_now(connection->listener->gate, &request, &result);
