@@ -218,6 +218,8 @@ int access_rules_build(const struct options *options, struct access_rules **ret_
     }
     struct access_rules *rules = memory_new(sizeof(*rules));
     rules->domains = memory_new(count * sizeof(rules->domains[0]));
+    rules->brings_own = options->jwt_key_file[0] != 0 || options->jwt_jwks_file[0] != 0 ||
+                        options->auth_http_url[0] != 0;
     rules->refuses_subscriptions = options->acl_subscribe == ACL_SUBSCRIBE_REFUSE;
     rules->checks_retain_source = options->check_retain_source;
     int result = 0;
@@ -264,11 +266,6 @@ void access_rules_set_known(struct access_rules *rules, void *context,
 {
     rules->known_context = context;
     rules->is_known = known;
-}
-
-void access_rules_expect_own(struct access_rules *rules)
-{
-    rules->brings_own = true;
 }
 
 static bool has_rules(const struct access_rules *rules)

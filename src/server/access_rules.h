@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: MIT
 // The access rules of all listeners, behind core/ports.h: made whole from the options, or not at
 // all; never changed; swapped while no worker runs. A broker without a file of rules allows
-// everything. Whose rules they are is asked by the principal's domain: with per_listener_settings
-// that is the listener it came by, else there is one for all. Who is of no listener that is there
-// now (it was stored before a restart that removed it, say) is allowed what all rules allow.
+// everything; but who comes with rules of its own (principal.rules, a struct acl) is held to them.
+// Whose rules they are is asked by the principal's domain: with per_listener_settings that is the
+// listener it came by, else there is one for all. Who is of no listener that is there now (it was
+// stored before a restart that removed it, say) is allowed what all rules allow.
 #ifndef BUD_SERVER_ACCESS_RULES_H
 #define BUD_SERVER_ACCESS_RULES_H
 
@@ -31,9 +32,6 @@ void access_rules_fill_port(struct access_rules *rules, struct access_port *port
 // Who is still a user? Before the rules are put to use; NULL: everybody.
 void access_rules_set_known(struct access_rules *rules, void *context,
                             bool (*is_known)(void *context, const struct principal *principal));
-
-// Some come with rules of their own (principal.rules, a struct acl): they are asked too.
-void access_rules_expect_own(struct access_rules *rules);
 
 // The domain of who comes in by this listener; the same after a reload or a restart.
 uint32_t access_rules_domain(const struct options *options,
