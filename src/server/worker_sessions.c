@@ -5,11 +5,6 @@
 
 #include <stddef.h>
 
-struct session *worker_find_session(struct worker *worker, struct bytes client_id)
-{
-    return map_find(&worker->sessions, client_id);
-}
-
 static struct session *session_of(struct timer *timer)
 {
     return (struct session *)(void *)((char *)timer - offsetof(struct session, timer));
@@ -47,6 +42,20 @@ static void on_timer(struct timer *timer)
     log_number(&line, "queued", session_queued_count(session));
     log_end(&line);
     worker_end_session(worker, session);
+}
+
+// Timers are looked at when a turn has read its sockets. Whoever comes back in the very turn in
+// which the session's time is up (the first one after a start, say) is too late all the same.
+struct session *worker_find_session(struct worker *worker, struct bytes client_id)
+{
+    struct session *session = map_find(&worker->sessions, client_id);
+    while (session != NULL && timer_is_set(&session->timer) &&
+           session->timer.deadline_ms <= worker->now_ms) {
+        timer_cancel(worker->wheel, &session->timer);
+        on_timer(&session->timer);
+        session = map_find(&worker->sessions, client_id);
+    }
+    return session;
 }
 
 void worker_session_offline(struct worker *worker, struct session *session)
