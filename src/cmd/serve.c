@@ -16,10 +16,12 @@
 #include "os/file.h"
 #include "os/file_contents.h"
 #include "os/process.h"
+#include "server/log_setup.h"
 #include "server/option_value.h"
 #include "server/reload.h"
 #include "server/server.h"
 
+#include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -149,6 +151,40 @@ static void forget(struct serving *serving)
     }
 }
 
+// A file that is being written is empty for a moment. It would mean: this machine alone, and all.
+static bool lost_its_listeners(const struct options *old, const struct options *next)
+{
+    return next->local_only && !old->local_only;
+}
+
+// 0, or -errno with a sentence in `error` (SERVER_ERROR_MAX bytes): then nothing has changed.
+static int try_take_on(struct serving *serving, struct config *next, char *error)
+{
+    const struct options *options = config_options(next);
+    if (lost_its_listeners(config_options(serving->config), options)) {
+        (void)snprintf(error, SERVER_ERROR_MAX,
+                       "the file has no listener any more; if that is meant, start again");
+        return -EINVAL;
+    }
+    if (!complete(serving, next)) {
+        (void)snprintf(error, SERVER_ERROR_MAX, "there is no place for the store");
+        return -EINVAL;
+    }
+    return server_reload(serving->server, options, error);
+}
+
+// The log's file is opened anew; where that fails the old one stays.
+static void reopen_log(struct server *server, const struct options *options)
+{
+    struct log_line line;
+    char error[LOG_SETUP_ERROR_MAX];
+    if (log_setup(&server->log, options, error) == 0)
+        return;
+    log_begin(&line, &server->log, LOG_CONFIGURATION);
+    log_text(&line, "what", error);
+    log_end(&line);
+}
+
 static void reload(void *context)
 {
     struct serving *serving = context;
@@ -158,8 +194,10 @@ static void reload(void *context)
     char error[SERVER_ERROR_MAX] = "there are mistakes in the configuration";
     int result = config_read_again(serving->config, &next);
     log_complaints(&server->log, next);
-    if (result == 0 && complete(serving, next))
-        result = server_reload(server, config_options(next), error);
+    if (result == 0)
+        result = try_take_on(serving, next, error);
+    if (result == 0)
+        reopen_log(server, config_options(next));
     log_begin(&line, &server->log, result < 0 ? LOG_RELOAD_REFUSED : LOG_RELOADED);
     if (result < 0)
         log_text(&line, "cause", error);

@@ -66,8 +66,15 @@ void config_complain(struct config *config, enum complaint_kind kind, struct pla
     config->has_errors = config->has_errors || kind == COMPLAINT_ERROR;
 }
 
+// Saying what holds anyway is no reason to complain.
+static bool is_default(const struct option_row *row, const char *value)
+{
+    bool is_true = strcmp(value, "true") == 0 || strcmp(value, "1") == 0;
+    return row->kind == OPTION_BOOLEAN && is_true == (row->standard != 0);
+}
+
 static void complain_of_support(struct config *config, const struct option_row *row,
-                                struct place place)
+                                const char *value, struct place place)
 {
     static const enum complaint_kind kinds[] = {[HAS_NO_EFFECT] = COMPLAINT_NOTE,
                                                 [NOT_YET] = COMPLAINT_WARNING,
@@ -75,7 +82,7 @@ static void complain_of_support(struct config *config, const struct option_row *
     if (row->support == HAS_NO_EFFECT)
         config_complain(config, COMPLAINT_NOTE, place, "%s has no effect: %s", row->name,
                         row->instead);
-    else if (row->support != SUPPORTED)
+    else if (row->support != SUPPORTED && !is_default(row, value))
         config_complain(config, kinds[row->support], place, "%s is not supported: %s", row->name,
                         row->instead);
 }
@@ -95,7 +102,7 @@ struct setting *block_add(struct config *config, struct config_block *block,
         block->first = setting;
     block->last = setting;
     if (row != NULL)
-        complain_of_support(config, row, place);
+        complain_of_support(config, row, value, place);
     return setting;
 }
 

@@ -283,6 +283,7 @@ static void what_does_not_go_together_is_told(void **state)
     assert_mistake("listener 1\ncertfile /a\nkeyfile /b\nenable_proxy_protocol 1\n",
                    "let the proxy do TLS", 4);
     assert_mistake("listener 1\nmount_point a/+/\n", "wildcards", 2);
+    assert_mistake("listener 1\nmount_point a/\n", "not supported", 2);
     assert_mistake("listener 1\ntls_keyform engine\n", "engines", 2);
     assert_mistake("listener 1\ntls_engine dynamic\n", "engines", 2);
     assert_mistake("log_dest printer\n", "'printer'", 1);
@@ -348,6 +349,9 @@ static void no_effect_is_said(void **state)
     assert_said("retry_interval 5\n", COMPLAINT_NOTE, "no effect", 1);
     assert_said("websockets_headers_size 5\n", COMPLAINT_NOTE, "no effect", 1);
     assert_said("enable_control_api true\n", COMPLAINT_WARNING, "not supported", 1);
+    assert_said("queue_qos0_messages true\n", COMPLAINT_WARNING, "not supported", 1);
+    config_free(assert_good("queue_qos0_messages false\nallow_duplicate_messages true\n"));
+    assert_said("log_dest topic\n", COMPLAINT_WARNING, "not there yet", 1);
     assert_said("log_dest dlt\n", COMPLAINT_WARNING, "stderr or syslog", 1);
 }
 
@@ -560,7 +564,7 @@ static void what_is_dumped_reads_back_the_same(void **state)
     char error[OPTION_ERROR_MAX];
     assert_round_trip(assert_good(""));
     assert_round_trip(assert_good("listener 1\nallow_anonymous private\nlistener 0 /a b\n"
-                                  "mount_point x/\nlistener 2 ::1\nwebsockets_origin a\n"
+                                  "max_qos 1\nlistener 2 ::1\nwebsockets_origin a\n"
                                   "websockets_origin b\nlog_type all\nlog_dest file /a b\n"));
     assert_round_trip(assert_good("per_listener_settings true\nlistener 1\npassword_file /a\n"
                                   "listener 2\nacl_file /b\nallow_anonymous true\n"));

@@ -3,6 +3,8 @@
 
 #include "server/worker.h"
 
+#include <stdio.h>
+
 const char *connection_version_name(uint8_t version)
 {
     return version == MQTT_3_1 ? "3.1" : version == MQTT_5_0 ? "5.0" : "3.1.1";
@@ -23,10 +25,80 @@ static const char *words_for(const struct connection *connection)
                                              : bud_reason_text(connection->reason);
 }
 
+// ---- as Mosquitto words it, for those who search its log ----
+
+static void put_peer_words(struct log_line *line, const struct connection *connection)
+{
+    char text[NET_ADDRESS_TEXT_MAX];
+    net_address_text(&connection->peer, text);
+    log_word(line, text);
+}
+
+static void log_connected_words(struct connection *connection)
+{
+    const struct session *session = connection->session;
+    struct log_line line;
+    char words[64];
+    log_begin_with(&line, &connection->worker->server->log, LOG_CONNECTED,
+                   "New client connected from ");
+    put_peer_words(&line, connection);
+    log_word(&line, " as ");
+    log_word_bytes(&line, session->client_id);
+    (void)snprintf(words, sizeof(words), " (p%u, c%d, k%u", (unsigned)session->version,
+                   session->expiry_interval == 0, (unsigned)connection->keep_alive_s);
+    log_word(&line, words);
+    if (session->user.size > 0) {
+        log_word(&line, ", u'");
+        log_word_bytes(&line, session->user);
+        log_word(&line, "'");
+    }
+    log_word(&line, ").");
+    log_end(&line);
+}
+
+static const char *disconnect_words(const struct connection *connection)
+{
+    switch (connection->reason) {
+    case BUD_SUCCESS: return NULL;
+    case BUD_KEEP_ALIVE_TIMEOUT: return "exceeded timeout";
+    case BUD_SESSION_TAKEN_OVER: return "session taken over";
+    case BUD_PROTOCOL_ERROR:
+    case BUD_MALFORMED_PACKET: return "protocol error";
+    case BUD_NOT_AUTHORIZED: return "not authorised";
+    default: return words_for(connection);
+    }
+}
+
+static void log_disconnected_words(struct connection *connection)
+{
+    const char *words = disconnect_words(connection);
+    struct log_line line;
+    log_begin_with(&line, &connection->worker->server->log, LOG_DISCONNECTED, "Client ");
+    log_word_bytes(&line, connection->session->client_id);
+    log_word(&line, " [");
+    put_peer_words(&line, connection);
+    log_word(&line, "] disconnected");
+    if (words != NULL) {
+        log_word(&line, ": ");
+        log_word(&line, words);
+    }
+    log_word(&line, ".");
+    log_end(&line);
+}
+
+static bool is_as_mosquitto(const struct connection *connection)
+{
+    return connection->worker->server->log.format == LOG_MOSQUITTO;
+}
+
 void connection_log_connected(struct connection *connection, bool session_present)
 {
     const struct session *session = connection->session;
     struct log_line line;
+    if (is_as_mosquitto(connection)) {
+        log_connected_words(connection);
+        return;
+    }
     log_begin(&line, &connection->worker->server->log, LOG_CONNECTED);
     log_bytes(&line, "client", session->client_id);
     log_bytes(&line, "user", session->user);
@@ -45,6 +117,10 @@ void connection_log_disconnected(struct connection *connection)
     const struct session *session = connection->session;
     int64_t now_ms = connection->worker->now_ms;
     struct log_line line;
+    if (is_as_mosquitto(connection)) {
+        log_disconnected_words(connection);
+        return;
+    }
     log_begin(&line, &connection->worker->server->log, LOG_DISCONNECTED);
     log_bytes(&line, "client", session->client_id);
     log_bytes(&line, "user", session->user);

@@ -3,6 +3,7 @@
 
 #include "base/assert.h"
 #include "os/clock.h"
+#include "os/log_output.h"
 #include "os/output.h"
 #include "proto/utf8.h"
 
@@ -27,17 +28,38 @@ static const struct {
 #undef EVENT_ROW
 };
 
+_Static_assert(LOG_EVENT_COUNT <= 64, "log.muted has a bit for each");
+
 static const char *const level_names[] = {"error", "warning", "info", "debug"};
 
 void log_init(struct log *log, enum log_format format, enum log_level level)
 {
-    *log = (struct log){.format = format, .level = level};
+    *log = (struct log){.format = (int)format,
+                        .level = (int)level,
+                        .outputs = LOG_TO_STDERR,
+                        .has_time = true,
+                        .file = -1};
     lock_init(&log->lock);
 }
 
 void log_done(struct log *log)
 {
+    if (log->file >= 0)
+        log_output_close(log->file);
     lock_done(&log->lock);
+}
+
+void log_set_time(struct log *log, bool has_time, const char *format)
+{
+    lock_take(&log->lock);
+    (void)snprintf(log->time_format, sizeof(log->time_format), "%s", format);
+    log->has_time = has_time;
+    lock_release(&log->lock);
+}
+
+enum log_level log_event_level(enum log_event event)
+{
+    return events[event].level;
 }
 
 static void put(struct log_line *line, const char *text, size_t size)
@@ -62,12 +84,33 @@ static void put_text(struct log_line *line, const char *text)
     put(line, text, strlen(text));
 }
 
+// As Mosquitto and whoever configures it write it: by strftime, or seconds.
+static void put_time_as(struct log_line *line, const char *format, time_t seconds)
+{
+    char text[256];
+    struct tm parts;
+    size_t size;
+    localtime_r(&seconds, &parts);
+    if (format[0] != 0)
+        size = strftime(text, sizeof(text), format, &parts);
+    else
+        size = (size_t)snprintf(text, sizeof(text), "%lld", (long long)seconds);
+    put(line, text, size);
+}
+
 static void put_time(struct log_line *line)
 {
     int64_t now_ms = clock_wall_ms();
     time_t seconds = (time_t)(now_ms / 1000);
     struct tm parts;
-    char text[64];
+    char text[64], format[LOG_TIME_FORMAT_MAX];
+    lock_take(&line->log->lock);
+    memcpy(format, line->log->time_format, sizeof(format));
+    lock_release(&line->log->lock);
+    if (format[0] != 0 || line->log->format == LOG_MOSQUITTO) {
+        put_time_as(line, format, seconds);
+        return;
+    }
     gmtime_r(&seconds, &parts);
     size_t size = strftime(text, sizeof(text), "%Y-%m-%dT%H:%M:%S", &parts);
     size += (size_t)snprintf(text + size, sizeof(text) - size, ".%03dZ", (int)(now_ms % 1000));
@@ -99,8 +142,17 @@ static bool take_turn(struct log *log, enum log_event event, uint32_t *ret_suppr
 
 static void begin_text(struct log_line *line, enum log_level level, const char *text)
 {
-    put_time(line);
-    put_text(line, level <= LOG_WARNING ? (level == LOG_ERROR ? " ERROR " : " warning: ") : " ");
+    bool is_ours = line->log->format == LOG_TEXT, has_time = line->log->has_time;
+    if (has_time)
+        put_time(line);
+    if (has_time && !is_ours)
+        put_text(line, ":");
+    if (has_time)
+        put_text(line, " ");
+    if (level <= LOG_WARNING)
+        put_text(line, level == LOG_WARNING ? (is_ours ? "warning: " : "Warning: ")
+                       : is_ours            ? "ERROR "
+                                            : "Error: ");
     put_text(line, text);
 }
 
@@ -111,14 +163,18 @@ static void begin(struct log_line *line, struct log *log, enum log_event event, 
     line->event = event;
     line->size = 0;
     line->wanted = true;
-    if (log->format == LOG_TEXT) {
+    if (log->format == LOG_TEXT || log->format == LOG_MOSQUITTO) {
         begin_text(line, level, text);
         return;
     }
     bool json = log->format == LOG_JSON;
-    put_text(line, json ? "{\"time\":\"" : "time=");
-    put_time(line);
-    put_text(line, json ? "\",\"level\":\"" : " level=");
+    if (log->has_time) {
+        put_text(line, json ? "{\"time\":\"" : "time=");
+        put_time(line);
+        put_text(line, json ? "\",\"level\":\"" : " level=");
+    } else {
+        put_text(line, json ? "{\"level\":\"" : "level=");
+    }
     put_text(line, level_names[level]);
     put_text(line, json ? "\",\"event\":\"" : " event=");
     for (const char *c = events[event].name; *c != 0; c++)
@@ -137,7 +193,8 @@ void log_begin_with(struct log_line *line, struct log *log, enum log_event event
 {
     uint32_t suppressed;
     line->wanted = false;
-    if (events[event].level > log->level || !take_turn(log, event, &suppressed))
+    bool is_muted = (int)events[event].level > log->level || (log->muted >> event & 1) != 0;
+    if (is_muted || !take_turn(log, event, &suppressed))
         return;
     if (suppressed > 0) {
         begin(line, log, LOG_SUPPRESSED, events[LOG_SUPPRESSED].text);
@@ -231,6 +288,24 @@ void log_bytes(struct log_line *line, const char *key, struct bytes value)
     end_field(line, before);
 }
 
+void log_word(struct log_line *line, const char *text)
+{
+    size_t before = line->size;
+    if (!line->wanted)
+        return;
+    put_text(line, text);
+    end_field(line, before);
+}
+
+void log_word_bytes(struct log_line *line, struct bytes value)
+{
+    size_t before = line->size;
+    if (!line->wanted)
+        return;
+    put_escaped(line, value, false);
+    end_field(line, before);
+}
+
 void log_text(struct log_line *line, const char *key, const char *value)
 {
     log_bytes(line, key, bytes_make(value, strlen(value)));
@@ -248,6 +323,28 @@ void log_number(struct log_line *line, const char *key, uint64_t value)
     end_field(line, before);
 }
 
+// As syslog counts: 3 an error, 4 a warning, 6 information, 7 debugging.
+static int system_level(enum log_level level)
+{
+    static const int levels[] = {
+        [LOG_ERROR] = 3, [LOG_WARNING] = 4, [LOG_INFO] = 6, [LOG_DEBUG] = 7};
+    return levels[level];
+}
+
+static void write_out(const struct log_line *line)
+{
+    const struct log *log = line->log;
+    unsigned outputs = log->outputs;
+    if ((outputs & LOG_TO_STDERR) != 0)
+        output_error(line->text, line->size);
+    if ((outputs & LOG_TO_STDOUT) != 0)
+        log_output_write(LOG_OUTPUT_STDOUT, line->text, line->size);
+    if ((outputs & LOG_TO_FILE) != 0)
+        log_output_write(log->file, line->text, line->size);
+    if ((outputs & LOG_TO_SYSTEM) != 0)
+        log_output_system(system_level(events[line->event].level), line->text, line->size - 1);
+}
+
 void log_end(struct log_line *line)
 {
     if (!line->wanted)
@@ -256,5 +353,5 @@ void log_end(struct log_line *line)
     if (line->log->format == LOG_JSON)
         line->text[line->size++] = '}';
     line->text[line->size++] = '\n';
-    output_error(line->text, line->size);
+    write_out(line);
 }

@@ -10,6 +10,8 @@
 #include "proto/bytes.h"
 #include "server/options.h"
 
+#include <stdatomic.h>
+
 enum log_level { LOG_ERROR, LOG_WARNING, LOG_INFO, LOG_DEBUG };
 
 // X(identifier, level, lines a second, the sentence)
@@ -62,11 +64,21 @@ enum log_event {
         LOG_EVENT_COUNT
 };
 
+enum { LOG_TO_STDERR = 1, LOG_TO_STDOUT = 2, LOG_TO_SYSTEM = 4, LOG_TO_FILE = 8 };
+
+#define LOG_TIME_FORMAT_MAX 128
+
+// A reload changes it while others log.
 struct log {
     struct lock lock;
-    enum log_format format;
-    enum log_level level;
-    int64_t second; // of the counts below
+    _Atomic int format;     // enum log_format
+    _Atomic int level;      // enum log_level
+    _Atomic uint64_t muted; // a bit for each event
+    _Atomic unsigned outputs;
+    _Atomic bool has_time;
+    _Atomic int file;                      // -1: none yet
+    char time_format[LOG_TIME_FORMAT_MAX]; // "": of the log format
+    int64_t second;                        // of the counts below
     uint32_t lines[LOG_EVENT_COUNT];
     uint32_t suppressed[LOG_EVENT_COUNT];
 };
@@ -81,6 +93,8 @@ struct log_line {
 };
 
 void log_init(struct log *log, enum log_format format, enum log_level level);
+void log_set_time(struct log *log, bool has_time, const char *format); // too long ones are cut
+enum log_level log_event_level(enum log_event event);
 void log_done(struct log *log);
 
 // A line is begun (with the event's sentence, or a fuller one), given its fields and ended: then it
@@ -90,6 +104,9 @@ void log_begin_with(struct log_line *line, struct log *log, enum log_event event
 void log_bytes(struct log_line *line, const char *key, struct bytes value); // escaped
 void log_text(struct log_line *line, const char *key, const char *value);   // escaped
 void log_number(struct log_line *line, const char *key, uint64_t value);
+// Words that are no field: as they are, and escaped. For log_format mosquitto.
+void log_word(struct log_line *line, const char *text);
+void log_word_bytes(struct log_line *line, struct bytes value);
 void log_end(struct log_line *line);
 
 #endif

@@ -8,6 +8,7 @@
 #include "os/thread.h"
 #include "server/listener.h"
 #include "server/listener_tls.h"
+#include "server/log_setup.h"
 #include "server/logins.h"
 #include "server/reload.h"
 #include "server/worker.h"
@@ -51,8 +52,7 @@ static void fill(struct server *server)
 {
     const struct options *options = &server->options;
     options_fill_limits(options, &server->limits);
-    log_init(&server->log, (enum log_format)options->log_format,
-             options->verbose > 0 ? LOG_DEBUG : LOG_INFO);
+    log_init(&server->log, (enum log_format)options->log_format, LOG_DEBUG);
     random_bytes(&server->hash_key, sizeof(server->hash_key));
     server->worker_count = options->workers > 0 ? (uint32_t)options->workers : thread_core_count();
     server->budget.limit = memory_limit(options);
@@ -100,7 +100,9 @@ int server_new(const struct options *options, struct server **ret_server, char *
     struct server *server = memory_new(sizeof(*server));
     server->options = *options;
     fill(server);
-    int result = server_read_proxies(options, &server->trusted_proxies, error);
+    int result = log_setup(&server->log, options, error);
+    if (result == 0)
+        result = server_read_proxies(options, &server->trusted_proxies, error);
     if (result == 0)
         result = listeners_open(server, error);
     if (result == 0 && options->on_bound != NULL)

@@ -37,7 +37,7 @@ class FileBroker(Broker):
 
 @pytest.fixture
 def start_with(tmp_path):
-    """start_with("listener 0 127.0.0.1\\n...", "--option", ...) starts a broker of the test's own."""
+    """start_with("listener 0 127.0.0.1\\n...", "--option", ...): a broker of the test's own."""
     started = []
 
     def start(text, *options, **keywords):

@@ -33,7 +33,8 @@ def test_every_mistake_is_named_with_its_line_and_the_status_is_3(run_with):
     status, output, errors = run_with("sys_interval 1\nalow_anonymous true\n # x\nlistener\n"
                                       "persistence maybe\n", "--check-config")
     assert status == 3 and not output
-    assert "run.conf:2: there is no option 'alow_anonymous'. Did you mean: allow_anonymous" in errors
+    assert ("run.conf:2: there is no option 'alow_anonymous'. Did you mean: allow_anonymous"
+            in errors)
     assert "run.conf:3: a comment begins in the first column" in errors
     assert "run.conf:4: listener needs a port" in errors
     assert "run.conf:5: persistence: 'maybe' is not one of false|true" in errors

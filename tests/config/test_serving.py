@@ -144,8 +144,8 @@ def test_a_daemon_is_ready_when_its_starter_ends(tmp_path):
     pid_file, port = tmp_path / "pid", free_port()
     path = tmp_path / "bud.conf"
     path.write_text(f"pid_file {pid_file}\nlistener {port} 127.0.0.1\nallow_anonymous true\n")
-    done = subprocess.run([str(BUD), "serve", "-c", str(path), "-d", "--user", "root"], cwd=tmp_path,
-                          stdin=subprocess.DEVNULL, capture_output=True, check=False,
+    done = subprocess.run([str(BUD), "serve", "-c", str(path), "-d", "--user", "root"],
+                          cwd=tmp_path, stdin=subprocess.DEVNULL, capture_output=True, check=False,
                           timeout=STOP_SECONDS)
     assert done.returncode == 0, done.stderr
     pid = int(pid_file.read_text())
@@ -198,6 +198,16 @@ def test_a_reload_of_a_broken_file_changes_nothing(start_with, connect):
     broker.write("rabbit 1\n")
     position = reload(broker, "nothing has changed")
     broker.wait_for_log("bud.conf:1", start=position)
+    client.ping()
+    connect(port=port)
+
+
+def test_an_emptied_file_takes_no_listener_away(start_with, connect):
+    port = free_port()
+    broker = start_with(f"listener {port} 127.0.0.1\nallow_anonymous true\n")
+    client = connect(port=port)
+    broker.write("")
+    reload(broker, "no listener any more")
     client.ping()
     connect(port=port)
 
