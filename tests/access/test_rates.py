@@ -100,9 +100,9 @@ def test_coming_back_pays_no_debt(fresh_broker, connect):
     first = connect(5, "again", port=broker.port)
     flood(first, "flood", 60)
     broker.wait_for_log(r"beyond its limit.*client=again")
+    start = broker.log_position()
     first.abort()
     second = connect(5, "again", port=broker.port)
-    start = broker.log_position()
     flood(second, "flood", 2)
     broker.wait_for_log(r"beyond its limit.*client=again", start=start)
 
