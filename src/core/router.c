@@ -272,7 +272,9 @@ struct reader_wanted {
 static bool may_be_given(void *context, const struct principal *principal)
 {
     struct reader_wanted *wanted = context;
-    bool allowed = router_may_read(wanted->router, principal, wanted->topic);
+    // Who was removed would keep it for nobody.
+    bool allowed = router_may_read(wanted->router, principal, wanted->topic) &&
+                   router_is_known(wanted->router, principal);
     wanted->was_refused = wanted->was_refused || !allowed;
     return allowed;
 }
@@ -281,7 +283,9 @@ static struct share_member *pick_reader(struct reader_wanted *wanted, struct sha
                                         struct share_choice choice)
 {
     choice.context = wanted;
-    choice.may_be_given = wanted->router->access->may_read == NULL ? NULL : may_be_given;
+    const struct access_port *access = wanted->router->access;
+    bool asks = access->may_read != NULL || access->is_known != NULL;
+    choice.may_be_given = asks ? may_be_given : NULL;
     return share_pick(group, &choice);
 }
 

@@ -208,6 +208,23 @@ static void a_member_who_may_not_is_passed_over(void **state)
     world_end_session(other);
 }
 
+static void a_member_who_was_removed_is_passed_over(void **state)
+{
+    struct world *world = *state;
+    struct session *one = session_of(world, "kari"), *other = session_of(world, "ola");
+    world_subscribe(one, "$share/g/a", 1);
+    world_subscribe(other, "$share/g/a", 1);
+    world->access.may_read = NULL;
+    rules.removed = "kari";
+    for (int i = 0; i < 4; i++)
+        world_publish(world, "a", "x", 1);
+    for (int i = 0; i < 4; i++)
+        world_expect(other, "x", 1);
+    world_expect_nothing(one);
+    world_end_session(one);
+    world_end_session(other);
+}
+
 static void a_group_of_nobody_who_may_is_a_loss(void **state)
 {
     struct world *world = *state;
@@ -324,6 +341,7 @@ int main(void)
         TEST(qos_2_is_ended_instead_of_sent_again),
         TEST(somebody_else_is_asked_about_anew),
         TEST(a_member_who_may_not_is_passed_over),
+        TEST(a_member_who_was_removed_is_passed_over),
         TEST(a_group_of_nobody_who_may_is_a_loss),
         TEST(what_a_member_may_no_longer_have_goes_to_another),
         TEST(retained_ones_need_a_publisher_who_still_may),

@@ -236,11 +236,13 @@ bool logins_know(void *context, const struct principal *principal)
     const struct logins *logins = context;
     if (!principal->has_user || principal->rules != NULL)
         return true;
+    // By the owner's own socket any name is believed, which makes nobody a user.
     for (const struct listener *listener = logins->server->listeners; listener != NULL;
          listener = listener->next)
-        if (listener->fd >= 0 && (listener->options->use_identity_as_username ||
-                                  listener->options->use_subject_as_username ||
-                                  login_may_know(listener->gate, principal_user(principal))))
+        if (listener->fd >= 0 && !listener->is_owners &&
+            (listener->options->use_identity_as_username ||
+             listener->options->use_subject_as_username ||
+             login_may_know(listener->gate, principal_user(principal))))
             return true;
     return false;
 }
