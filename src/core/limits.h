@@ -22,6 +22,9 @@ struct limits {
     uint32_t client_id_bytes_max;
     uint64_t sessions_max;
     uint64_t connections_max;
+    bool queues_qos0;      // also for sessions that are away
+    bool upgrades_qos;     // delivered with the subscription's QoS, also what came with a lower one
+    bool keeps_duplicates; // one copy for each overlapping subscription of a session
 };
 
 #endif

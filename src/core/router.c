@@ -110,10 +110,12 @@ static bool is_wanted(const struct subscription *subscription, const struct mess
 static struct delivery delivery_for(const struct subscription *subscription,
                                     struct message *message)
 {
+    bool upgrades = subscription->session->router->limits->upgrades_qos;
     return (struct delivery){
         .message = message,
         .identifier = subscription->identifier,
-        .qos = lower(message->qos, subscription->options.qos),
+        .qos =
+            upgrades ? subscription->options.qos : lower(message->qos, subscription->options.qos),
         .retain = message->retain && subscription->options.retain_as_published,
         .is_noted = message->packet_id != 0,
     };
@@ -184,7 +186,8 @@ static void touch(struct router *router, const struct subscription *subscription
 {
     struct session *session = subscription->session;
     struct delivery delivery = delivery_for(subscription, message);
-    if (session->touched_serial == router->touched_serial) {
+    bool is_first = session->touched_serial != router->touched_serial;
+    if (!is_first && !router->limits->keeps_duplicates) {
         merge(&router->touched[session->touched_position].delivery, &delivery);
         return;
     }
@@ -192,12 +195,14 @@ static void touch(struct router *router, const struct subscription *subscription
         router->ports->dropped(router->ports->context, session, message, COUNTER_DROPPED_NO_MEMORY);
         return;
     }
+    delivery.is_noted = delivery.is_noted && is_first; // whom it reached is noted once
     session->touched_serial = router->touched_serial;
     session->touched_position = router->touched_count;
     router->touched[router->touched_count++] = (struct touched){session, delivery};
 }
 
-// Several leaves can name one session, so they are merged before anything is queued.
+// Several leaves can name one session, so they are merged (unless each is to have its copy) before
+// anything is queued.
 static void deliver_merged(struct router *router, struct message *message, struct leaf **leaves,
                            uint32_t count)
 {

@@ -190,7 +190,8 @@ void session_detach(struct session *session, int64_t now_ms)
     ASSERT(session->connection != NULL);
     session->connection = NULL;
     session->detached_ms = now_ms;
-    drop_all(session, &session->fleeting, COUNTER_DROPPED_SESSION_ENDED);
+    if (!session->router->limits->queues_qos0)
+        drop_all(session, &session->fleeting, COUNTER_DROPPED_SESSION_ENDED);
     if (session->shared_count > 0) {
         shares_set_online(session, false);
         pass_on_shared(session);

@@ -228,15 +228,28 @@ void session_read_done(struct session *session, bool is_last)
     became_ready(session);
 }
 
+// QoS 0: nobody who is away is owed it [MQTT5 4.1], but it may be kept.
+static void deliver_fleeting(struct session *session, struct delivery delivery)
+{
+    const struct limits *limits = session->router->limits;
+    bool is_away = session->connection == NULL;
+    if (is_away && !limits->queues_qos0) {
+        outgoing_finish(session, &delivery);
+        return;
+    }
+    if (is_away && limits->queue_messages_max > 0 &&
+        session->fleeting.count >= limits->queue_messages_max) {
+        outgoing_drop(session, &delivery, COUNTER_DROPPED_QUEUE_FULL);
+        return;
+    }
+    make_room(session, &delivery);
+    push(session, &session->fleeting, delivery);
+}
+
 void session_deliver(struct session *session, struct delivery delivery)
 {
     if (delivery.qos == 0) {
-        if (session->connection == NULL) {
-            outgoing_finish(session, &delivery); // nobody is owed it [MQTT5 4.1]
-            return;
-        }
-        make_room(session, &delivery);
-        push(session, &session->fleeting, delivery);
+        deliver_fleeting(session, delivery);
         return;
     }
     if (is_lasting_full(session, &delivery)) {

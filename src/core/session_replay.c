@@ -104,7 +104,8 @@ bool replay_next(struct session *session, int64_t now_ms, bool window_open,
             continue;
         }
         uint8_t granted = replay->subscription->options.qos;
-        uint8_t qos = replay->held->qos < granted ? replay->held->qos : granted;
+        bool upgrades = session->router->limits->upgrades_qos;
+        uint8_t qos = replay->held->qos < granted && !upgrades ? replay->held->qos : granted;
         if (qos > 0 && !window_open)
             return false;
         *ret_delivery = (struct delivery){

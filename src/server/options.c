@@ -109,5 +109,8 @@ void options_fill_limits(const struct options *options, struct limits *ret_limit
         .client_id_bytes_max = (uint32_t)options->client_id_bytes_max,
         .sessions_max = or_no_limit(options->sessions_max),
         .connections_max = options->connections_max,
+        .queues_qos0 = options->queue_qos0_messages,
+        .upgrades_qos = options->upgrade_outgoing_qos,
+        .keeps_duplicates = options->allow_duplicate_messages,
     };
 }
