@@ -487,10 +487,11 @@ void connection_read_again(struct connection *connection)
 
 void connection_on_readable(struct connection *connection)
 {
-    if (connection->state == CONNECTION_CLOSED || connection->moving ||
-        connection->login_job != NULL)
+    if (connection->state == CONNECTION_CLOSED || connection->moving)
         return;
-    if (connection->state >= CONNECTION_CLOSING)
+    if (connection->login_job != NULL) // it is not read from: its peer is gone
+        connection_drop(connection, BUD_UNSPECIFIED_ERROR, "the client closed the connection");
+    else if (connection->state >= CONNECTION_CLOSING)
         read_away(connection);
     else if (connection->worker->stop_by_ms != 0)
         return; // what is not acknowledged now will be sent again elsewhere

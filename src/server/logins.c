@@ -89,6 +89,7 @@ static void look_at_users(struct file_watch *watch, struct server *server)
         (struct logins *)(void *)((char *)watch - offsetof(struct logins, watch));
     char error[ACCESS_ERROR_MAX];
     read_gateways(logins);
+    other_logins_look(&logins->others, server);
     if (logins->users == NULL)
         return;
     int result = users_refresh(logins->users, error);
@@ -106,6 +107,7 @@ static void look_at_users(struct file_watch *watch, struct server *server)
 
 // Gates of listeners, told apart by what the listeners were told.
 struct gates {
+    struct other_logins others;
     uint32_t count;
     struct {
         const struct listener_options *options;
@@ -164,6 +166,7 @@ static int make_gate(struct logins *logins, struct gates *gates,
         struct authority authority = password_file_authority(file, logins->cache);
         login_gate_add(gate, &authority);
     }
+    other_logins_add(&gates->others, gate);
     gates->of[gates->count].options = options;
     gates->of[gates->count].file = file;
     gates->of[gates->count++].gate = gate;
@@ -176,6 +179,7 @@ static void free_gates(struct server *server, void *made)
     (void)server;
     for (uint32_t i = 0; i < gates->count; i++)
         login_gate_unref(gates->of[i].gate);
+    other_logins_done(&gates->others);
     memory_free(gates);
 }
 
@@ -187,7 +191,7 @@ static int make_gates(struct server *server, const struct options *options, void
          listener = listener->next)
         count++;
     struct gates *gates = memory_new(sizeof(*gates) + count * sizeof(gates->of[0]));
-    int result = 0;
+    int result = other_logins_make(options, &gates->others, error);
     for (uint32_t i = 0; result == 0 && i < options->listener_count; i++)
         result = make_gate(server->logins, gates, &options->listeners[i], error);
     // Those that no reload touches, and at start without a configuration the only ones.
@@ -225,6 +229,9 @@ static void swap_gates(struct server *server, void **made)
         login_gate_unref(listener->gate);
         listener->gate = login_gate_ref(gate);
     }
+    struct other_logins before = server->logins->others;
+    server->logins->others = gates->others;
+    gates->others = before;
     free_gates(server, gates);
     *made = NULL;
 }
@@ -306,6 +313,7 @@ void logins_free(struct logins *logins)
     if (logins == NULL)
         return;
     logins_stop(logins);
+    other_logins_done(&logins->others);
     users_close(logins->users);
     login_cache_free(logins->cache);
     lock_done(&logins->lock);

@@ -10,6 +10,7 @@
 #include "os/gateway.h"
 #include "server/listener_options.h"
 #include "server/login_pool.h"
+#include "server/other_logins.h"
 #include "server/server.h"
 
 struct reload_part;
@@ -17,7 +18,8 @@ struct reload_part;
 struct logins {
     struct server *server;
     struct login_cache *cache;
-    struct users *users; // NULL: there is no data directory
+    struct users *users;        // NULL: there is no data directory
+    struct other_logins others; // of the gates that are there
     struct login_pool *pool;
     struct file_watch watch; // of the users
     struct lock lock;        // for `gateways`

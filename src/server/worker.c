@@ -231,7 +231,7 @@ static void read_again(struct worker *worker)
         connection->again = false;
         if (connection->state == CONNECTION_CLOSED)
             connection_bury(connection);
-        else
+        else if (!connection->is_waiting) // it is put here again when it goes on
             connection_on_readable(connection);
         connection = next;
     }
