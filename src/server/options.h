@@ -99,7 +99,7 @@ struct options {
     uint64_t keep_alive_max_s;
     uint64_t session_expiry_s; // UINT32_MAX: never
     uint64_t login_threads;
-    uint64_t memory_limit;     // 0: a quarter of the machine's
+    uint64_t memory_limit; // 0: a quarter of the machine's
     uint64_t descriptors_reserved;
     uint64_t sys_interval_s;
     bool sandbox;
