@@ -8,6 +8,10 @@ static const char *why_not_private(const struct auth_origin *origin)
     if (origin->is_hidden)
         return "it came through a proxy, so its address is not known: name the proxy with "
                "--trusted-proxies, or let everybody in with --allow-anonymous true";
+    if (origin->has_public_name)
+        return "a page in a browser called this broker by a name of the public net, which may be a "
+               "stranger's that points in here: make users with `bud user add NAME`, name the page "
+               "with websockets_origin, or let everybody in with --allow-anonymous true";
     if (!net_address_is_loopback(&origin->address) && !net_address_is_private(&origin->address))
         return "anonymous clients may only come from this machine and private networks; make users "
                "with `bud user add NAME`, or let everybody in with --allow-anonymous true";

@@ -33,8 +33,9 @@ struct auth {
 // Where somebody comes from, as far as that can be known.
 struct auth_origin {
     struct net_address address;
-    bool is_hidden;  // somebody whom nobody trusts has said that it speaks for others
-    bool is_gateway; // or may do so unseen: a router, the host of a container
+    bool is_hidden;       // somebody whom nobody trusts has said that it speaks for others
+    bool has_public_name; // a page called it by a name that anybody can register
+    bool is_gateway;      // or may do so unseen: a router, the host of a container
 };
 
 // May somebody come in without a name? BUD_SUCCESS, or the reason for CONNACK and in *ret_why a

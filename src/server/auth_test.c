@@ -78,6 +78,10 @@ static void who_may_be_anybody_is_not_near(void **state)
         assert_int_equal(auth_check_anonymous(ANONYMOUS_PRIVATE, &gateway, &why),
                          BUD_NOT_AUTHORIZED);
         assert_non_null(strstr(why, "gateway"));
+        struct auth_origin page = {.address = address_of(near[i]), .has_public_name = true};
+        assert_int_equal(auth_check_anonymous(ANONYMOUS_PRIVATE, &page, &why), BUD_NOT_AUTHORIZED);
+        assert_non_null(strstr(why, "websockets_origin"));
+        assert_int_equal(auth_check_anonymous(ANONYMOUS_TRUE, &page, &why), BUD_SUCCESS);
         assert_non_null(strstr(why, "--allow-anonymous true"));
         assert_int_equal(auth_check_anonymous(ANONYMOUS_TRUE, &hidden, &why), BUD_SUCCESS);
         assert_int_equal(auth_check_anonymous(ANONYMOUS_TRUE, &gateway, &why), BUD_SUCCESS);

@@ -61,6 +61,7 @@ struct connection {
     bool is_served;           // an HTTP request, which was answered: no news
     struct buffer proxy_name; // of the certificate that a proxy has verified; empty: none
     uint32_t stream_memory;   // counted against the budget
+    bool has_public_name;     // a page called us by one, and it was not named in websockets_origin
     bool address_is_hidden;   // whose it really is, somebody in between knows and we do not
     bool dirty;
     bool again;

@@ -173,6 +173,7 @@ static void admit_anonymous(struct connection *connection, const struct packet_c
     struct auth_origin origin = {
         .address = connection->peer,
         .is_hidden = connection->address_is_hidden,
+        .has_public_name = connection->has_public_name,
         .is_gateway = logins_is_gateway(logins, &connection->peer),
     };
     enum bud_reason reason = auth_check_anonymous(

@@ -5,6 +5,7 @@
 #include "server/listener.h"
 #include "server/worker.h"
 #include "transport/http_forwarded.h"
+#include "transport/http_host.h"
 #include "transport/http_response.h"
 #include "transport/websocket.h"
 #include "transport/websocket_handshake.h"
@@ -133,6 +134,7 @@ static void open_websocket(struct connection *connection, const struct http_head
     }
     connection->stream = websocket;
     connection->is_websocket = true;
+    connection->has_public_name = options->origin_count == 0 && http_host_is_public(head);
     note_forwarded(connection, head);
     connection->undecided = false;
 }

@@ -172,6 +172,18 @@ def test_foreign_pages(broker, origin):
     assert b"websockets_origin" in answer.body
 
 
+def test_a_page_that_calls_by_a_public_name(fresh_broker):
+    """Its name may point in here (DNS rebinding): who comes that way is not let in as a neighbour."""
+    broker = fresh_broker()
+    for name, reason in (("evil.example", 0x87), ("broker.local", 0), ("192.168.1.7", 0)):
+        client = WebSocketClient(broker.port, 5, upgrade=False)
+        client.upgrade(Host=f"{name}:1883", Origin=f"http://{name}:1883")
+        client.send(Connect(""))
+        client.expect(Connack, reason=reason)
+        client.abort()
+    broker.wait_for_log("name of the public net")
+
+
 def test_the_log_says_who_was_refused(fresh_broker):
     broker = fresh_broker()
     ask(broker.port, request(Origin="http://evil.example"))
