@@ -4,7 +4,6 @@
 #include "access/acl_file.h"
 #include "base/memory.h"
 #include "server/logins.h"
-#include "server/other_logins.h"
 #include "server/reload.h"
 
 #include <errno.h>
@@ -306,8 +305,6 @@ static int make_part(struct server *server, const struct options *options, void 
         return result;
     access_rules_say(rules, &server->log);
     access_rules_set_known(rules, server->logins, logins_know);
-    if (other_logins_are_wanted(options))
-        access_rules_expect_own(rules);
     *ret_made = rules;
     return 0;
 }

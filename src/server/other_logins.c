@@ -44,12 +44,6 @@ static int make_service(const struct options *options, struct auth_http **ret_se
     return -EINVAL;
 }
 
-bool other_logins_are_wanted(const struct options *options)
-{
-    return options->jwt_key_file[0] != 0 || options->jwt_jwks_file[0] != 0 ||
-           options->auth_http_url[0] != 0;
-}
-
 int other_logins_make(const struct options *options, struct other_logins *ret_logins, char *error)
 {
     struct other_logins logins = {0};

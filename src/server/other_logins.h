@@ -20,9 +20,6 @@ void other_logins_done(struct other_logins *logins);
 
 void other_logins_add(const struct other_logins *logins, struct login_gate *gate);
 
-// Do these options want any? Whoever comes in so may bring access rules of its own.
-bool other_logins_are_wanted(const struct options *options);
-
 // The keys of tokens are read again if their files have changed; what cannot be read is said.
 void other_logins_look(struct other_logins *logins, struct server *server);
 
