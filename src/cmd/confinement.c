@@ -152,10 +152,10 @@ static int check_access(const struct server *server, const struct paths *paths, 
 {
     char why[PRIVILEGES_TEXT_MAX];
     for (size_t i = 0; i < paths->count; i++) {
-        bool is_data = i == 0 && has_data(&server->options);
-        if (paths->all[i].right == SANDBOX_WRITE && !is_data)
+        const struct sandbox_path *path = &paths->all[i];
+        if (path->path == server->options.pid_file) // written already; it may stay behind
             continue;
-        if (privileges_explain(paths->all[i].path, is_data, why, sizeof(why))) {
+        if (privileges_explain(path->path, path->right == SANDBOX_WRITE, why, sizeof(why))) {
             (void)snprintf(error, SERVER_ERROR_MAX, "%.600s", why);
             return -EACCES;
         }

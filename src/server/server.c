@@ -100,13 +100,14 @@ int server_new(const struct options *options, struct server **ret_server, char *
     struct server *server = memory_new(sizeof(*server));
     server->options = *options;
     fill(server);
-    int result = log_setup(&server->log, options, error);
-    if (result == 0)
-        result = server_read_proxies(options, &server->trusted_proxies, error);
+    int result = server_read_proxies(options, &server->trusted_proxies, error);
     if (result == 0)
         result = listeners_open(server, error);
     if (result == 0 && options->on_bound != NULL)
         result = options->on_bound(server, error);
+    // Its file is then made by who has to open it again, at each reload.
+    if (result == 0)
+        result = log_setup(&server->log, options, error);
     for (uint32_t i = 0; result == 0 && i < server->worker_count; i++) {
         result = worker_new(server, i, &server->workers[i]);
         if (result < 0)

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from client import Client, durable
+from client import Client, durable, eventually
 from server import BUD, IS_STAND_IN, STOP_SECONDS, Broker
 
 pytestmark = [pytest.mark.skipif(IS_STAND_IN, reason="about our program's own manners"),
@@ -254,3 +254,17 @@ def test_a_file_that_the_user_may_not_read_is_named_at_the_start(place):
     replace(main, f"password_file {users}\n")
     message = refused("-c", main, "--data", place / "data", "--user", "nobody")
     assert f"user 'nobody' may not read {users} (root:root 0600): chgrp nogroup {users}" in message
+
+
+def test_the_log_file_is_written_on_by_the_user(confined, place):
+    main, log = place / "bud.conf", place / "logs" / "bud.log"
+    log.parent.mkdir()
+    os.chown(log.parent, NOBODY.pw_uid, NOBODY.pw_gid)
+    replace(main, f"allow_anonymous true\nlog_dest stderr\nlog_dest file {log}\n")
+    broker = confined("-c", main, "--user", "nobody")
+    assert log.stat().st_uid == NOBODY.pw_uid
+    reload(broker)
+    eventually(lambda: "configuration read again" in log.read_text(), "a line in the file")
+    log.rename(log.with_suffix(".1"))       # as logrotate does
+    reload(broker)
+    eventually(lambda: "configuration read again" in log.read_text(), "a line in the new file")
