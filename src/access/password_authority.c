@@ -133,7 +133,7 @@ struct users {
     struct login_cache *cache;
     struct file_identity identity; // of what was read or tried last
     int trouble;                   // of the last try to read it, 0 none
-    bool is_missing;               // at the last look, but not at the one before
+    struct file_identity seen;     // at the last look
     _Atomic bool was_there;        // there is or was a file since the start
     char path[];
 };
@@ -162,7 +162,7 @@ static int read_users(const char *path, struct password_file **ret_file, char *e
 
 static void note_identity(struct users *users, const struct password_file *file)
 {
-    users->identity = file->contents.identity;
+    users->identity = users->seen = file->contents.identity;
     if (users->identity.inode != 0)
         atomic_store_explicit(&users->was_there, true, memory_order_relaxed);
 }
@@ -193,23 +193,20 @@ void users_close(struct users *users)
     memory_free(users);
 }
 
-// Some programs remove a file before they write it anew, so it is gone only if it still is at the
-// second look.
-static bool is_unchanged(struct users *users, const struct file_identity *identity, bool is_missing)
+// Some programs remove a file before they write it anew, others write it in pieces: what is seen
+// for the first time counts only if it is still so at the next look.
+static bool is_unchanged(struct users *users, const struct file_identity *identity)
 {
-    if (is_missing && !users->is_missing && users->identity.inode != 0) {
-        users->is_missing = true;
-        return true;
-    }
-    users->is_missing = is_missing;
-    return file_identity_equal(identity, &users->identity);
+    bool is_settled = file_identity_equal(identity, &users->seen);
+    users->seen = *identity;
+    return !is_settled || file_identity_equal(identity, &users->identity);
 }
 
 int users_refresh(struct users *users, char *error)
 {
     struct file_identity identity = {0};
     int result = file_identify(users->path, &identity);
-    if (is_unchanged(users, &identity, result == -ENOENT))
+    if (is_unchanged(users, &identity))
         return 0;
     struct password_file *file, *old;
     if (result == 0)

@@ -20,9 +20,9 @@ void users_close(struct users *users); // when no gate asks any more; NULL is fi
 // An authority that asks those who are users at that time.
 struct authority users_authority(struct users *users);
 
-// Has the file changed since? From one thread. 1 it has, and was read; 0 it has not; -errno with a
-// sentence in `error`: it has, and cannot be read. Then everything stays as it was; it is told
-// once, and tried again as long as the reason may pass.
+// Has the file changed since, and not between this look and the last? From one thread. 1 it has,
+// and was read; 0 it has not; -errno with a sentence in `error`: it has, and cannot be read. Then
+// everything stays as it was; it is told once, and tried again as long as the reason may pass.
 int users_refresh(struct users *users, char *error);
 
 // Those of now: the caller's reference.

@@ -208,6 +208,10 @@ int password_hash_check(const struct password_hash *hash, struct bytes password)
         return result;
     bool equal =
         secret_equal(bytes_make(out, hash->hash_size), bytes_make(hash->hash, hash->hash_size));
+    // HMAC fills up its key with zeros, so these would not be told from the password without.
+    if (hash->scheme == PASSWORD_PBKDF2 && password.size > 0 &&
+        password.data[password.size - 1] == 0)
+        equal = false;
     secret_wipe(out, sizeof(out));
     return equal ? 1 : 0;
 }

@@ -83,6 +83,7 @@ static void a_nul_is_a_byte_like_any_other(void **state)
         assert_int_equal(password_hash_check(&hash, bytes_make("a\0b", 3)), 1);
         assert_int_equal(check(&hash, "a"), 0);
         assert_int_equal(password_hash_check(&hash, bytes_make("a\0c", 3)), 0);
+        assert_int_equal(password_hash_check(&hash, bytes_make("a\0b\0", 4)), 0);
     }
 }
 

@@ -41,8 +41,10 @@ const struct auth_mechanism *auth_mechanism_find(const struct auth *auth, struct
 {
     for (size_t i = 0; i < auth->mechanism_count; i++) {
         const char *known = auth->mechanisms[i].name;
-        if (bytes_equal(bytes_make(known, strlen(known)), name))
-            return &auth->mechanisms[i];
+        const struct auth_mechanism *mechanism = &auth->mechanisms[i];
+        if (bytes_equal(bytes_make(known, strlen(known)), name) &&
+            (mechanism->is_there == NULL || mechanism->is_there(mechanism->context)))
+            return mechanism;
     }
     return NULL;
 }

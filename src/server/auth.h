@@ -13,6 +13,7 @@
 // with what is to be sent back.
 struct auth_mechanism {
     const char *name;
+    bool (*is_there)(void *context); // NULL: always
     void *(*begin)(void *context);
     // BUD_CONTINUE_AUTHENTICATION: send `*ret_data` in an AUTH and wait. BUD_SUCCESS: done,
     // `*ret_data` goes into CONNACK (or the last AUTH), `*ret_user` is who it is. Anything else

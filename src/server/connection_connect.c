@@ -448,17 +448,17 @@ static void end_exchange(struct connection *connection)
     connection->exchange = NULL;
 }
 
-// What the mechanism's yes rests on. False: it was refused.
-static bool note_login(struct connection *connection, const struct packet_connect *connect)
+// What the mechanism's yes rests on. NULL: it is good; otherwise why it is not.
+static const char *note_login(struct connection *connection, struct bytes user)
 {
     struct login_result result = {0};
     if (connection->mechanism->fill_result == NULL)
-        return true;
+        return NULL;
     connection->mechanism->fill_result(connection->exchange, &result);
-    if (connection_note_login(connection, &result))
-        return true;
-    refuse_without_memory(connection, connect);
-    return false;
+    if (!login_still_valid(connection->listener->gate, (enum authority_kind)result.kind, user,
+                           result.entry))
+        return "its user was removed or changed while it logged in";
+    return connection_note_login(connection, &result) ? NULL : "no memory for the login";
 }
 
 // One step of enhanced authentication during CONNECT; goes on with the session when the mechanism
@@ -474,9 +474,12 @@ static void authenticate(struct connection *connection, const struct packet_conn
         return;
     }
     struct principal_source source = {.user = user};
+    const char *why = reason == BUD_SUCCESS ? note_login(connection, user) : NULL;
     if (reason != BUD_SUCCESS)
         connection_fail_login(connection, connect, reason, "enhanced authentication failed");
-    else if (note_login(connection, connect))
+    else if (why != NULL)
+        connection_refuse(connection, connect, BUD_NOT_AUTHORIZED, why);
+    else
         (void)connection_open_session(connection, connect, &source, answer);
     end_exchange(connection);
 }
@@ -555,11 +558,18 @@ static void authenticate_again(struct connection *connection, const struct packe
     }
     enum bud_reason reason =
         mechanism->step(connection->exchange, auth->properties.authentication_data, &answer, &user);
-    if (reason == BUD_CONTINUE_AUTHENTICATION || reason == BUD_SUCCESS)
+    const char *why = "authenticating again failed";
+    if (reason == BUD_SUCCESS)
+        why = !principal_is_of(connection->session->principal, user)
+                  ? "it authenticated again as another user"
+                  : note_login(connection, user);
+    else if (reason != BUD_CONTINUE_AUTHENTICATION)
+        (void)door_on_wrong_password(connection, false, (struct bytes){0});
+    if (reason == BUD_CONTINUE_AUTHENTICATION || why == NULL)
         connection_send_auth(connection, reason, answer);
     else
         // [MQTT-4.12.1-2]; what a mechanism says to a CONNECT need not be a reason of DISCONNECT
-        connection_end(connection, BUD_NOT_AUTHORIZED, "authenticating again failed");
+        connection_end(connection, BUD_NOT_AUTHORIZED, why);
     if (reason != BUD_CONTINUE_AUTHENTICATION)
         end_exchange(connection);
 }

@@ -288,7 +288,7 @@ static void end_lane(struct lane *lane)
     for (uint32_t i = 0; i < lane->thread_count; i++)
         thread_join(lane->threads[i]);
     while (lane->waiting > 0)
-        login_job_free(take_job(lane));
+        give_back(lane->pool, take_job(lane), LOGIN_TRY_LATER);
     map_done(&lane->by_host);
     condition_done(&lane->changed);
 }

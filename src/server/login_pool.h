@@ -49,7 +49,7 @@ struct login_pool *login_pool_new(const struct login_pool_options *options);
 // the caller's. Threads are started with the first job of their kind.
 bool login_pool_put(struct login_pool *pool, struct login_job *job);
 
-// Waits for the threads and frees what waits. NULL is fine.
+// Waits for the threads; what waits is handed back undecided. NULL is fine.
 void login_pool_free(struct login_pool *pool);
 
 #endif

@@ -3,6 +3,7 @@
 
 #include "base/memory.h"
 #include "os/clock.h"
+#include "os/random.h"
 #include "server/listener.h"
 #include "server/reload.h"
 #include "server/worker.h"
@@ -293,6 +294,13 @@ int logins_new(struct server *server, struct logins **ret_logins, char *error)
     *ret_logins = logins; // from here on server_free frees it
     read_gateways(logins);
     int result = open_users_of(logins, error);
+    if (result == 0 && logins->users != NULL) {
+        logins->scram.users = logins->users;
+        random_bytes(&logins->scram.secret, sizeof(logins->scram.secret));
+        logins->mechanism = scram_mechanism(&logins->scram);
+        server->auth.mechanisms = &logins->mechanism;
+        server->auth.mechanism_count = 1;
+    }
     if (result == 0) {
         logins->watch.look = look_at_users;
         server_add_watch(server, &logins->watch);

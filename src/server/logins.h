@@ -11,6 +11,7 @@
 #include "server/listener_options.h"
 #include "server/login_pool.h"
 #include "server/other_logins.h"
+#include "server/scram_mechanism.h"
 #include "server/server.h"
 
 struct reload_part;
@@ -21,6 +22,8 @@ struct logins {
     struct users *users;        // NULL: there is no data directory
     struct other_logins others; // of the gates that are there
     struct login_pool *pool;
+    struct scram_shared scram;
+    struct auth_mechanism mechanism;
     struct file_watch watch; // of the users
     struct lock lock;        // for `gateways`
     struct gateways gateways;

@@ -2,7 +2,9 @@
 """Who may come in: users, password files, logins. Broker, clients and fixtures are those of
 tests/wire. Environment: see there.
 """
+import ctypes
 import importlib.util
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -30,3 +32,20 @@ def bud():
         return subprocess.run([BUD, *map(str, arguments)], input=stdin, capture_output=True,
                               text=True, timeout=60, check=False, **keywords)
     return run
+
+
+CLONE_NEWNET = 0x40000000
+
+
+@pytest.fixture
+def own_network():
+    """This thread, and what it starts, in a network of its own."""
+    libc = ctypes.CDLL(None, use_errno=True)
+    with open("/proc/thread-self/ns/net", encoding="ascii") as home:
+        if libc.unshare(CLONE_NEWNET) != 0:
+            pytest.skip(f"a network of its own needs root: {os.strerror(ctypes.get_errno())}")
+        try:
+            subprocess.run(["ip", "link", "set", "lo", "up"], check=True)
+            yield
+        finally:
+            assert libc.setns(home.fileno(), CLONE_NEWNET) == 0
