@@ -222,3 +222,35 @@ def test_listeners_come_and_go_by_a_reload(start_with, connect):
     connect(port=ports[1])
     with pytest.raises(ConnectionRefusedError):
         connect(port=ports[0])
+
+
+# ------------------------------------------------------------------------------- who may come in
+
+def comes_in(connect, port, **fields):
+    client = connect(port=port, connect=False)
+    client.send_connect(clean=True, **fields)
+    return client.expect(Connack).reason == 0
+
+
+def test_anonymous_clients_by_listener(start_with, connect):
+    ports = free_port(), free_port(), free_port()
+    start_with(f"listener {ports[0]} 127.0.0.1\nlistener_allow_anonymous true\n"
+               f"listener {ports[1]} 127.0.0.1\n"
+               f"listener {ports[2]} 127.0.0.1\nlistener_allow_anonymous private\n")
+    assert [comes_in(connect, port) for port in ports] == [True, False, True]
+
+
+def test_password_files_by_listener(start_with, connect, tmp_path):
+    ports = free_port(), free_port()
+    for name in ("kari", "ola"):
+        subprocess.run([str(BUD), "passwd", "-c", "-b", str(tmp_path / name), name, "secret"],
+                       check=True, stdin=subprocess.DEVNULL, timeout=STOP_SECONDS)
+    start_with(f"per_listener_settings true\nlistener {ports[0]} 127.0.0.1\n"
+               f"plugin mosquitto_password_file.so\nplugin_opt_password_file {tmp_path}/kari\n"
+               f"listener {ports[1]} 127.0.0.1\npassword_file {tmp_path}/ola\n")
+    for port, name in zip(ports, ("kari", "ola")):
+        assert comes_in(connect, port, username=name, password=b"secret")
+        assert not comes_in(connect, port, username=name, password=b"wrong")
+    assert not comes_in(connect, ports[0], username="ola", password=b"secret")
+    assert not comes_in(connect, ports[1], username="kari", password=b"secret")
+    assert not comes_in(connect, ports[0])
