@@ -124,6 +124,7 @@ def test_poison_names(patterns_broker, connect, name):
         assert bad.publish(topic, "m", qos=1).reason == 0x87
     kari.publish("own/a", "m", qos=1)
     kari.receive("own/a", "m")
+    broker.wait_for_log("client connected", start=position)
     lines = broker.log().splitlines()[position:]
     assert lines and all(re.match(r"\d{4}-\d\d-\d\dT", line) for line in lines)
 
