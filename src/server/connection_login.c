@@ -26,7 +26,7 @@ static struct login_request request_of(const struct connection *connection,
         .has_user = connect->has_user_name,
         .has_password = connect->has_password,
         .peer = connection->peer,
-        .listener = "",
+        .listener = connection->listener->name,
     };
 }
 

@@ -77,6 +77,7 @@ void listener_add(struct server *server, struct listener *listener)
     *last = listener;
     listener->next = NULL;
     listener->number = ++server->listener_count_ever;
+    listener_name(listener, listener->name, sizeof(listener->name));
 }
 
 static struct listener *add(struct server *server, const struct listener_options *options, int fd)

@@ -22,6 +22,7 @@ struct listener {
     const struct listener_options *options;
     uint32_t number; // from 1, and never given again: whose rules hold for who comes in by it
     int fd;          // -1: closed
+    char name[192];  // see listener_name; stays when it is closed
     struct tls_context *tls; // NULL: none
     struct login_gate *gate; // whom logins by it are checked against
     bool is_given;           // its socket is not from the configuration: no reload closes it

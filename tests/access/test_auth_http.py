@@ -44,7 +44,7 @@ def test_the_question(asking):
     headers = question.pop("headers")
     assert question == {"action": "connect", "clientid": "device", "username": 'an"na',
                         "password": "pa\nss", "address": "127.0.0.1", "protocol": "mqtt",
-                        "listener": question["listener"], "path": "/auth"}
+                        "listener": f"127.0.0.1:{broker.port}", "path": "/auth"}
     assert headers["X-Key"] == "abc" and headers["X-B"] == "c"
 
 
@@ -177,6 +177,21 @@ def test_anonymous_clients_are_not_asked_about(asking):
     broker, service = asking(lambda question: DENY, "--allow-anonymous", "true")
     assert log_in(broker, username=None, password=None) == 0
     assert not service.questions
+
+
+@pytest.mark.parametrize("version", (4, 5))
+@pytest.mark.parametrize("username, password", (
+    (None, None), ("", None), ("anna", None), ("", b""), ("anna", b""), ("", b"secret"),
+    (None, b"secret"), ("anna", b"se\0cret"), ("anna", b"\xff\xfe")), ids=range(9))
+def test_only_the_whole_right_thing_comes_in(asking, version, username, password):
+    """A service that lets in who brings anna and secret, and a broker that wants a name."""
+    if version == 4 and username is None and password is not None:
+        pytest.skip("3.1.1 has no password without a name")
+    broker, _ = asking(lambda question: ALLOW if (question.get("username"), question.get(
+        "password")) == ("anna", "secret") else DENY, "--allow-anonymous", "false")
+    refusals = {4, 5} if version == 4 else {BAD_LOGIN, Reason.NOT_AUTHORIZED}
+    assert log_in(broker, version, username=username, password=password) in refusals
+    assert log_in(broker, version) == 0
 
 
 @pytest.mark.parametrize("options, words", (

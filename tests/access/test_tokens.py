@@ -85,6 +85,19 @@ def test_each_way_to_be_wrong(taking, keys):
     assert log_in(broker, key.token()) == 0
 
 
+@pytest.mark.parametrize("version", (4, 5))
+def test_only_a_token_comes_in(taking, keys, version):
+    key = keys["ES256"]
+    broker = taking(key, "--allow-anonymous", "false")
+    refusals = {4, 5} if version == 4 else {BAD_LOGIN, Reason.NOT_AUTHORIZED}
+    for username, password in ((None, None), ("", None), ("anna", None), ("", b""), ("anna", b""),
+                               ("anna", b"\0"), ("anna", key.token() + b"\0"),
+                               ("anna", b"\0" + key.token()), ("+", key.token())):
+        reason = log_in(broker, password, version, username)
+        assert reason in refusals, (username, password)
+    assert log_in(broker, key.token(), version) == 0
+
+
 def test_a_token_is_not_logged(taking, keys):
     broker = taking(keys["ES256"])
     token = keys["ES256"].token(sub="berit")
