@@ -283,7 +283,6 @@ static void what_does_not_go_together_is_told(void **state)
     assert_mistake("listener 1\ncertfile /a\nkeyfile /b\nenable_proxy_protocol 1\n",
                    "let the proxy do TLS", 4);
     assert_mistake("listener 1\nmount_point a/+/\n", "wildcards", 2);
-    assert_mistake("listener 1\nmount_point a/\n", "not supported", 2);
     assert_mistake("listener 1\ntls_keyform engine\n", "engines", 2);
     assert_mistake("listener 1\ntls_engine dynamic\n", "engines", 2);
     assert_mistake("log_dest printer\n", "'printer'", 1);

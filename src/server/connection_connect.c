@@ -15,6 +15,7 @@
 #include "server/door.h"
 #include "server/fights.h"
 #include "server/listener.h"
+#include "server/mount.h"
 #include "server/worker.h"
 
 #include <string.h>
@@ -345,7 +346,12 @@ static bool set_up(struct connection *connection, const struct packet_connect *c
     session_set_principal(session, principal);
     // Back in time: a delayed will is not published [MQTT-3.1.3-9]. Last of what can fail: a client
     // that is refused leaves no will of its own, and the session keeps the one it had.
-    if (!will_try_set(session, connect->has_will ? &connect->will : NULL, worker->now_ms)) {
+    struct packet_will will = connect->will;
+    if (connect->has_will && !mount_topic(connection, will.topic, &will.topic)) {
+        session_detach(session, session->detached_ms);
+        return false;
+    }
+    if (!will_try_set(session, connect->has_will ? &will : NULL, worker->now_ms)) {
         session_detach(session, session->detached_ms);
         return false;
     }

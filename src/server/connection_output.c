@@ -5,6 +5,7 @@
 #include "server/connection.h"
 
 #include "server/held.h"
+#include "server/mount.h"
 #include "server/worker.h"
 
 #include <errno.h>
@@ -371,7 +372,7 @@ static bool put_message(struct connection *connection, const struct session_outg
 {
     const struct delivery *delivery = outgoing->delivery;
     struct message *message = delivery->message;
-    bool plain = connection->alias_out_max == 0 && !outgoing->dup;
+    bool plain = connection->alias_out_max == 0 && !outgoing->dup && !mount_is_used(connection);
     if (plain && same_encoding(&connection->worker->encoded, connection, delivery) &&
         connection->worker->encoded.size <= connection->packet_size_max)
         return send_encoded(connection, outgoing);
@@ -380,7 +381,7 @@ static bool put_message(struct connection *connection, const struct session_outg
     publish.retain = delivery->retain;
     publish.qos = delivery->qos;
     publish.packet_id = outgoing->packet_id;
-    publish.topic = message_topic(message);
+    publish.topic = mount_strip(connection, message_topic(message));
     publish.payload = message_payload(message);
     if (!fill_properties(connection, delivery, &publish.properties)) {
         connection->failed = true;

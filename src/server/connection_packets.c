@@ -8,6 +8,7 @@
 #include "server/connection_name.h"
 #include "server/connection_rate.h"
 #include "server/held.h"
+#include "server/mount.h"
 #include "server/worker.h"
 #include "server/writer.h"
 
@@ -219,6 +220,8 @@ static void on_publish(struct connection *connection, const struct packet_publis
     enum bud_reason reason = check_abilities(connection, publish);
     if (reason == BUD_SUCCESS)
         reason = resolve_topic(connection, publish, &topic);
+    if (reason == BUD_SUCCESS && !mount_topic(connection, topic, &topic))
+        reason = BUD_QUOTA_EXCEEDED;
     if (reason != BUD_SUCCESS) {
         connection_end(connection, reason, NULL);
         return;
@@ -324,7 +327,9 @@ static uint8_t subscribe_one(struct connection *connection, struct bytes filter,
     uint8_t qos_max = connection_listener(connection)->qos_max;
     if (options.qos > qos_max)
         options.qos = qos_max;
-    enum bud_reason reason = session_subscribe(connection->session, filter, options, identifier);
+    enum bud_reason reason = BUD_QUOTA_EXCEEDED;
+    if (mount_filter(connection, filter, &filter))
+        reason = session_subscribe(connection->session, filter, options, identifier);
     if (!bud_reason_is_error(reason)) {
         log_subscribed(connection, filter, options.qos);
         return (uint8_t)reason;
@@ -371,7 +376,9 @@ static void on_unsubscribe(struct connection *connection,
     struct bytes rest = unsubscribe->filters, filter;
     uint32_t count = 0;
     while (unsubscribe_iterate(&rest, &filter))
-        codes[count++] = (uint8_t)session_unsubscribe(connection->session, filter);
+        codes[count++] = mount_filter(connection, filter, &filter)
+                             ? (uint8_t)session_unsubscribe(connection->session, filter)
+                             : BUD_UNSPECIFIED_ERROR;
     connection_send_suback(connection, PACKET_UNSUBACK, unsubscribe->packet_id,
                            bytes_make(codes, count));
     memory_free(codes);

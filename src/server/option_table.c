@@ -228,9 +228,7 @@ static const struct option_row rows[] = {
     {"max_topic_alias_broker", NUMBER(0, 65535, 32), LISTENER(topic_alias_broker_max),
         FLAGS(BELOW), IN_A_FILE(10), HELP("topic aliases to a 5.0 client")},
     {"mount_point", TEXT, LISTENER(mount_point), FLAGS(BELOW),
-        NEVER("topics are not mounted yet, and without it clients that it keeps apart would meet: "
-              "keep them apart by an acl_file, with pattern readwrite %u/#"),
-        HELP("put before every topic of this listener's clients")},
+        HELP("put before every topic of this listener's clients, who do not see it")},
     {"use_username_as_clientid", BOOLEAN(0), LISTENER(use_username_as_clientid),
         HELP("the user name is the client identifier too")},
     {"websockets_origin", LIST, LISTENER_LIST(origins, origin_count), FLAGS(BELOW),

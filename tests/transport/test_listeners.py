@@ -6,6 +6,7 @@ import socket
 
 import pytest
 
+import mqtt
 from client import Client, Closed
 from server import Broker, free_port
 from websocket import WebSocketClient
@@ -185,3 +186,42 @@ def test_many_reloads_under_traffic(configured, tmp_path):
         broker.signal(signal.SIGHUP)
         publisher.publish("count", f"{number}", qos=1)
         subscriber.receive("count", f"{number}")
+
+
+def test_a_mount_point_is_not_seen_by_those_below_it(configured):
+    inside, outside = free_port(), free_port()
+    configured(*listener(inside, "mount_point floor/3/"), *listener(outside))
+    lamp, house = Client(inside, 5, "lamp"), Client(outside, 5, "house")
+    house.subscribe("#", qos=2)
+    lamp.subscribe("lamp/+", qos=2)
+    lamp.publish("lamp/a", "1", qos=1, retain=True)
+    lamp.receive("lamp/a", "1")
+    house.receive("floor/3/lamp/a", "1")
+    house.publish("floor/3/lamp/b", "2", qos=2)
+    lamp.receive("lamp/b", "2")
+    house.receive("floor/3/lamp/b", "2")
+    house.publish("lamp/c", "not for those below", qos=1)
+    house.receive("lamp/c", "not for those below")
+    late = Client(inside, 4, "late")
+    late.subscribe("#", qos=1)
+    late.receive("lamp/a", "1", retain=True)
+    lamp.expect_nothing(after=late)
+
+
+def test_a_mount_point_goes_for_shares_wills_and_unsubscribing(configured):
+    inside, outside = free_port(), free_port()
+    configured(*listener(inside, "mount_point floor/3/"), *listener(outside))
+    house = Client(outside, 5, "house")
+    house.subscribe("floor/#", qos=1)
+    worker = Client(inside, 5, "worker")
+    assert worker.subscribe("$share/all/work", qos=1)
+    house.publish("floor/3/work", "x", qos=1)
+    worker.receive("work", "x")
+    house.receive("floor/3/work", "x")
+    worker.unsubscribe("$share/all/work")
+    house.publish("floor/3/work", "y", qos=1)
+    house.receive("floor/3/work", "y")
+    worker.expect_nothing(after=Client(inside, 5, "fence"))
+    dying = Client(inside, 5, "dying", will=mqtt.Will("gone", b"bye", qos=1))
+    dying.abort()
+    house.receive("floor/3/gone", "bye")
