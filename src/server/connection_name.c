@@ -89,6 +89,17 @@ static enum bud_reason check_own(struct connection *connection, struct bytes nam
     return BUD_NOT_AUTHORIZED;
 }
 
+// 3.x cannot be told of a shorter keep-alive. With a file it is refused, with the code that
+// Mosquitto has for it.
+static bool is_keep_alive_too_long(const struct connection *connection,
+                                   const struct packet_connect *connect)
+{
+    const struct options *options = &connection->worker->server->options;
+    uint64_t most = options->keep_alive_max_s;
+    return options->from_file && connect->version < MQTT_5_0 && most > 0 &&
+           (connect->keep_alive == 0 || connect->keep_alive > most);
+}
+
 enum bud_reason connection_name_check(struct connection *connection,
                                       const struct packet_connect *connect, const char **ret_why)
 {
@@ -96,6 +107,10 @@ enum bud_reason connection_name_check(struct connection *connection,
     if ((listener->versions >> connect->version & 1) == 0) {
         *ret_why = "this listener does not take this version of MQTT (accept_protocol_versions)";
         return BUD_UNSUPPORTED_PROTOCOL_VERSION;
+    }
+    if (is_keep_alive_too_long(connection, connect)) {
+        *ret_why = "its keep-alive is longer than max_keepalive";
+        return BUD_CLIENT_IDENTIFIER_NOT_VALID;
     }
     if (listener->use_username_as_clientid && connect->user_name.size == 0) {
         counter_add(&connection->worker->counters, COUNTER_REFUSED_NOT_AUTHORIZED, 1);

@@ -117,6 +117,18 @@ def test_packets_of_two_million_bytes_are_the_most(start_with, connect):
     assert connect(port=broker.port).connack.properties["maximum_packet_size"] == 2000000
 
 
+def test_keep_alives_beyond_the_limit(start_with, connect, version):
+    broker = start_with("max_keepalive 30\n" + OPEN)
+    connect(version, port=broker.port, keep_alive=30)
+    for keep_alive in (31, 0):
+        client = connect(version, port=broker.port, connect=False)
+        client.send_connect(clean=True, keep_alive=keep_alive)
+        if version < 5:
+            client.expect_refused(2)
+        else:
+            assert client.expect(Connack).properties["server_keep_alive"] == 30
+
+
 def test_a_unix_socket(start_with):
     broker = start_with(OPEN + "listener 0 {directory}/bud.sock\n")
     with socket.socket(socket.AF_UNIX) as unix:
