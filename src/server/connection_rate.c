@@ -44,10 +44,13 @@ static struct connection_rate *try_rate(struct connection *connection)
     return rate;
 }
 
-static struct rate *take(struct rate_table *table, struct bytes name, int64_t now_ms)
+// What it has already follows its table's limits.
+static void take(struct rate_table *table, struct bytes name, int64_t now_ms,
+                 struct rate **ret_rate)
 {
     struct rate_limits limits = rate_table_limits(table);
-    return rate_limits_any(&limits) ? rate_try_take(table, name, now_ms) : NULL;
+    if (*ret_rate == NULL && rate_limits_any(&limits))
+        *ret_rate = rate_try_take(table, name, now_ms);
 }
 
 static bool any_limits(const struct options *options)
@@ -68,10 +71,10 @@ void connection_rate_begin(struct connection *connection)
         return;
     const struct principal *principal = connection->session->principal;
     uint32_t number = connection->listener->number;
-    rate->client = take(door->clients, principal_client_id(principal), worker->now_ms);
+    take(door->clients, principal_client_id(principal), worker->now_ms, &rate->client);
     if (principal->has_user)
-        rate->user = take(door->users, principal_user(principal), worker->now_ms);
-    rate->listener = take(door->listeners, bytes_make(&number, sizeof(number)), worker->now_ms);
+        take(door->users, principal_user(principal), worker->now_ms, &rate->user);
+    take(door->listeners, bytes_make(&number, sizeof(number)), worker->now_ms, &rate->listener);
 }
 
 // Once for each connection, and while it is slow it is counted.
@@ -144,7 +147,7 @@ void connection_refuse_later(struct connection *connection, enum bud_reason reas
 
 void connection_rate_hung_up(struct connection *connection)
 {
-    if (connection->rate->is_to_refuse) {
+    if (connection->rate != NULL && connection->rate->is_to_refuse) {
         connection_drop(connection, connection->reason, connection->why);
         return;
     }

@@ -8,7 +8,7 @@
 
 #include "server/connection.h"
 
-// Its client was accepted: finds the limits that hold for it.
+// Its client was accepted, or there are other limits: finds those that hold for it.
 void connection_rate_begin(struct connection *connection);
 
 // It has sent this much; it waits if that was too much.

@@ -6,6 +6,7 @@
 #include "os/clock.h"
 #include "os/thread.h"
 #include "server/connection_login.h"
+#include "server/connection_rate.h"
 #include "server/fights.h"
 #include "server/held.h"
 #include "server/listener.h"
@@ -491,8 +492,10 @@ static void recheck(struct worker *worker)
     for (struct connection *connection = worker->connections.first; connection != NULL;
          connection = next) {
         next = connection->next;
-        if (connection->state == CONNECTION_OPEN)
-            connection_recheck(connection);
+        if (connection->state != CONNECTION_OPEN)
+            continue;
+        connection_rate_begin(connection);
+        connection_recheck(connection);
     }
 }
 

@@ -61,6 +61,17 @@ def test_over_the_network_the_key_is_needed(module_broker_once):
         assert status == 401 and "admin key" in answer["error"]
 
 
+def test_with_the_key_it_is_let_through(fresh_broker, tmp_path):
+    key, data = "k" * 43, tmp_path / "own" / "data"
+    data.mkdir(parents=True)
+    (data / "admin.key").write_text(key + "\n")
+    (data / "admin.key").chmod(0o600)
+    broker = fresh_broker(directory=tmp_path / "own")
+    assert ask(broker, "GET", "/api/v1/bans", key, by_network=True) == (200, {"bans": []})
+    for wrong in (key[:-1], key + "k", key.upper(), "k"):
+        assert ask(broker, "GET", "/api/v1/bans", wrong, by_network=True)[0] == 401
+
+
 @pytest.mark.parametrize("method, path, status", (
     ("GET", "/api/v1/bans", 200),
     ("GET", "/api/v1/bans?x=1", 200),

@@ -2,6 +2,7 @@
 """Who sends more than the limits allow is read from more slowly: nothing is lost, nobody else
 notices, and the log says it once. Connects beyond their rate are refused and counted."""
 import re
+import signal
 import struct
 
 import pytest
@@ -114,6 +115,28 @@ def test_a_slow_client_is_kept_alive_and_can_be_taken_over(fresh_broker, connect
     broker.wait_for_log(r"beyond its limit.*client=slow")
     newer = connect(5, "slow", port=broker.port)
     slow.expect_closed(Reason.SESSION_TAKEN_OVER)
+    newer.ping()
+
+
+def test_a_reload_changes_the_limits_of_who_is_connected(fresh_broker, connect, tmp_path):
+    file = tmp_path / "bud.conf"
+    file.write_text("allow_anonymous true\n")
+    broker = fresh_broker("-c", file)
+
+    def reload(text):
+        file.write_text("allow_anonymous true\n" + text)
+        start = broker.log_position()
+        broker.signal(signal.SIGHUP)
+        broker.wait_for_log(r"configuration read again", start=start)
+    client = connect(5, "here", port=broker.port)
+    flood(client, "flood", 100)
+    client.ping()
+    reload("max_client_publish_rate 1\nmax_client_publish_burst 2\n")
+    flood(client, "flood", 100)
+    broker.wait_for_log(r"beyond its limit.*client=here")
+    reload("")
+    newer = connect(5, "newer", port=broker.port)
+    flood(newer, "flood", 100)
     newer.ping()
 
 
