@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: MIT
 // `bud serve`: the broker. Needs no file and no flag; says what it listens on, for whom, and what
 // to type next. Every option of server/options.h is a flag here.
+#include "access/admin_key.h"
+#include "access/secret.h"
+#include "access/secret_file.h"
 #include "cmd/cmd.h"
 
 #include "base/memory.h"
@@ -235,6 +238,22 @@ static void stop(struct server *server)
         (void)file_remove(server->options.pid_file); // without the right to, it is found stale
 }
 
+// On the first start there is one, which is printed this once. Without it only the owner's own
+// socket can do what needs it.
+static void make_admin_key(const struct server *server)
+{
+    char key[ADMIN_KEY_TEXT_MAX], error[ACCESS_ERROR_MAX];
+    bool is_new;
+    if (server->options.persistence == 0)
+        return;
+    if (admin_key_ensure(server->options.data, key, &is_new, error) < 0)
+        fprintf(stderr, "bud serve: %s\n", error);
+    else if (is_new && server->log.format == LOG_TEXT) // a program that reads logs reads the file
+        fprintf(stderr, "The admin key, shown this once (and kept in %s/admin.key): %s\n",
+                server->options.data, key);
+    secret_wipe(key, sizeof(key));
+}
+
 static int serve(struct serving *serving)
 {
     const struct options *options = config_options(serving->config);
@@ -251,6 +270,7 @@ static int serve(struct serving *serving)
         return EXIT_FAILED;
     }
     struct server *server = serving->server;
+    make_admin_key(server);
     struct sys_topics *sys_topics = sys_topics_new(server, BUD_VERSION);
     struct http_api *http_api = http_api_new(server);
     result = EXIT_DONE;

@@ -374,13 +374,25 @@ def test_where_there_are_no_users_there_is_no_scram(fresh_broker):
         assert client.expect(Connack).reason == 0x8C
 
 
+# ---------------------------------------------------------------------------------- the admin key
+
+def test_the_admin_key_is_printed_once(fresh_broker, tmp_path):
+    broker = fresh_broker(directory=tmp_path / "broker")
+    key = broker.wait_for_log(r"admin key, shown this once .*: ([\w-]{43})$").group(1)
+    path = tmp_path / "broker/data/admin.key"
+    assert path.read_text() == key + "\n" and path.stat().st_mode & 0o777 == 0o600
+    broker.stop()
+    assert fresh_broker(directory=tmp_path / "broker").log().count("admin key") == 0
+
+
 # ------------------------------------------------------------------------------------ the gateway
 
 def test_who_comes_through_the_gateway_may_be_anybody(own_network, fresh_broker):
     """As in a container: everybody outside seems to be the gateway."""
     # pylint: disable=unused-argument
     for command in ("address add 10.9.9.2/32 dev lo",
-                    "route add default via 10.9.9.1 dev lo onlink", "address add 10.9.9.1/32 dev lo"):
+                    "route add default via 10.9.9.1 dev lo onlink",
+                    "address add 10.9.9.1/32 dev lo"):
         subprocess.run(["ip", *command.split()], check=True)
     broker = fresh_broker()
     assert refused_from(broker.port, "10.9.9.1") == NOBODY[5]
