@@ -173,7 +173,7 @@ def test_foreign_pages(broker, origin):
 
 
 def test_a_page_that_calls_by_a_public_name(fresh_broker):
-    """Its name may point in here (DNS rebinding): who comes that way is not let in as a neighbour."""
+    """Its name may point in here (DNS rebinding): who comes that way is no neighbour."""
     broker = fresh_broker()
     for name, reason in (("evil.example", 0x87), ("broker.local", 0), ("192.168.1.7", 0)):
         client = WebSocketClient(broker.port, 5, upgrade=False)
