@@ -3,10 +3,14 @@
 // the order of what is published to a topic is the order of sending.
 #include "sim/power_world.h"
 
+#include "os/clock.h"
+
 #include <stdio.h>
 #include <string.h>
 
 #define WILL_TOPIC POWER_TOPIC_WILL
+#define SHORT_EXPIRY_S 5
+#define WILL_DELAY_S 3
 
 uint32_t power_clients(const struct power_workload *workload)
 {
@@ -27,6 +31,19 @@ bool power_has_will(const struct power_workload *workload, uint32_t client)
 static uint8_t version_of(uint32_t client)
 {
     return client % 2 == 0 ? MQTT_5_0 : MQTT_3_1_1;
+}
+
+uint32_t power_expiry_s(const struct power_workload *workload, uint32_t client)
+{
+    bool is_short = workload->expires && !power_is_publisher(workload, client) &&
+                    !power_has_will(workload, client) && client % 4 == 2;
+    return is_short ? SHORT_EXPIRY_S : 100000;
+}
+
+uint32_t power_will_delay_s(const struct power_workload *workload, uint32_t client)
+{
+    return workload->expires && version_of(client) == MQTT_5_0 && client % 4 != 0 ? WILL_DELAY_S
+                                                                                  : 0;
 }
 
 static uint16_t new_message(struct power_world *world, const struct power_message *message)
@@ -62,6 +79,10 @@ static void add_will(struct power_world *world, uint32_t client, struct packet_c
         .payload = bytes_make(payload, power_payload(session->will, 40, payload)),
         .qos = qos,
     };
+    if (power_will_delay_s(world->workload, client) == 0)
+        return;
+    connect->will.properties.present = UINT64_C(1) << PROPERTY_WILL_DELAY_INTERVAL;
+    connect->will.properties.will_delay_interval = power_will_delay_s(world->workload, client);
 }
 
 void power_connect(struct power_world *world, uint32_t client, bool clean)
@@ -75,12 +96,13 @@ void power_connect(struct power_world *world, uint32_t client, bool clean)
                                      .client_id = bytes_make(name, strlen(name))};
     if (link->calls)
         return;
+    session->asked = true;
     session->cleans = session->cleans || clean;
     connect.clean_start = session->cleans && connect.version == MQTT_5_0;
     if (connect.version == MQTT_5_0) {
         connect.properties.present = UINT64_C(1) << PROPERTY_SESSION_EXPIRY_INTERVAL |
                                      UINT64_C(1) << PROPERTY_RECEIVE_MAXIMUM;
-        connect.properties.session_expiry_interval = 100000;
+        connect.properties.session_expiry_interval = power_expiry_s(world->workload, client);
         connect.properties.receive_maximum = world->workload->receive_maximum;
     }
     session->cleans = connect.clean_start; // 3.1.1 has no lasting session that begins clean
@@ -94,6 +116,20 @@ void power_connect(struct power_world *world, uint32_t client, bool clean)
     peer_connect(&link->peer, &connect);
 }
 
+// A CONNECT that was not answered may have begun another session, if the old one had ended.
+void power_went_offline(struct power_world *world, uint32_t client)
+{
+    struct power_session *session = &world->state.sessions[client];
+    if (session->asked) {
+        bool may_be_another = session->over || power_expiry_of(world, client) != 0;
+        session->over = false;
+        session->uncertain = session->uncertain || may_be_another;
+        session->ended = session->ended || may_be_another;
+    }
+    session->asked = false;
+    session->offline_ms = clock_wall_ms();
+}
+
 void power_drop(struct power_world *world, uint32_t client)
 {
     struct power_link *link = &world->links[client];
@@ -102,16 +138,28 @@ void power_drop(struct power_world *world, uint32_t client)
         return;
     session->dropped_will = session->will_acknowledged ? session->will : 0;
     session->will = 0;
+    power_went_offline(world, client);
     wire_close(link->peer.wire);
     peer_done(&link->peer);
     *link = (struct power_link){0};
     world->state.order++;
 }
 
+void power_left(struct power_world *world, uint32_t client)
+{
+    struct power_session *session = &world->state.sessions[client];
+    if (world->links[client].leaves) { // that is an answer: the will is forgotten, the session over
+        world->state.messages[session->will].forgotten = session->will != 0;
+        session->over = session->ended;
+    }
+    power_drop(world, client);
+}
+
 // The subscriptions of a session that ends: they may be gone from now on.
 static void end_session(struct power_world *world, struct power_session *session)
 {
     session->uncertain = session->ended = true;
+    world->state.member_ended = true;
     for (uint32_t i = 0; i < session->subscription_count; i++)
         if (session->subscriptions[i].gone_asked == 0)
             session->subscriptions[i].gone_asked = world->state.order;
@@ -130,7 +178,10 @@ void power_goodbye(struct power_world *world, uint32_t client, bool ends_session
         end_session(world, &world->state.sessions[client]);
     }
     peer_disconnect(&link->peer, &disconnect);
-    power_drop(world, client);
+    link->open = false;
+    link->leaves = true;
+    if (machine_below(3) == 0)
+        power_drop(world, client); // it does not wait for the end
 }
 
 static uint16_t free_packet_id(struct power_session *session)
@@ -251,7 +302,7 @@ bool power_read(struct power_world *world)
         if (link->peer.broken)
             power_fail(world, "client %u cannot read what came", (unsigned)i);
         if (link->peer.ended)
-            power_drop(world, i);
+            power_left(world, i);
     }
     return any;
 }

@@ -3,6 +3,8 @@
 // what they were acknowledged is compared with what is there.
 #include "sim/power_world.h"
 
+#include "os/clock.h"
+
 #include <string.h>
 
 #define WILLS_MS 40000 // the grace of wills at start, and more
@@ -132,18 +134,20 @@ static void add_due(const struct power_state *state, uint32_t client, uint32_t n
 {
     const struct power_session *session = &state->sessions[client];
     const struct power_message *message = &state->messages[number];
-    bool any = false;
     for (uint32_t i = 0; i < session->subscription_count; i++) {
         const struct power_subscription *subscription = &session->subscriptions[i];
         if ((subscription->filter == POWER_FILTER_SHARED) != shared ||
             !power_matches(subscription->filter, message->topic))
             continue;
-        any = true;
         due->must = due->must || must_have(state, subscription, message);
         due->may = due->may || may_have(subscription, message);
         due->once = due->once && subscription->qos == 2;
     }
-    if (any || !shared)
+    // What was under way to a member that ended is lost with it at QoS 2 [MQTT-4.8.2-5].
+    due->must = due->must && !(shared && message->qos == 2 && state->member_ended);
+    if (shared)
+        due->received = state->group_received[number];
+    else
         due->received += session->received[number];
 }
 
@@ -158,6 +162,9 @@ static void judge_due(struct power_world *world, uint32_t client, uint32_t numbe
     if (due->once && message->qos == 2 && due->received > 1)
         power_fail(world, "message %u (QoS 2, %s) came %u times to %s %u", (unsigned)number,
                    power_topic(message->topic), (unsigned)due->received, who, (unsigned)client);
+    if (message->forgotten && due->received > 0)
+        power_fail(world, "message %u (a will that was taken back) came to %s %u", (unsigned)number,
+                   who, (unsigned)client);
     if (!due->may && due->received > 0)
         power_fail(world, "message %u (%s) came to %s %u, which was not subscribed",
                    (unsigned)number, power_topic(message->topic), who, (unsigned)client);
@@ -225,6 +232,8 @@ static void forget_links(struct power_world *world)
         struct power_session *session = &world->state.sessions[i];
         if (session->will_acknowledged)
             session->dropped_will = session->will;
+        if (session->offline_ms == 0 || session->asked)
+            power_went_offline(world, i);
         session->will = 0;
         session->will_acknowledged = false;
         world->links[i] = (struct power_link){0};
@@ -246,6 +255,17 @@ static void judge_clients(struct power_world *world)
     }
     for (uint32_t i = 1; i <= world->state.message_count; i++)
         judge_message(world, i);
+}
+
+bool power_recover(struct power_world *world, struct disk_fault *disk, const char *directory)
+{
+    world->hurries = true;
+    forget_links(world);
+    if (!power_start(world, disk, directory))
+        return false;
+    come_back(world, false);
+    probe(world);
+    return true;
 }
 
 void power_judge(struct power_world *world, struct disk_fault *disk, const char *directory)

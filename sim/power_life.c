@@ -3,10 +3,13 @@
 #include "sim/power_life.h"
 
 #include "base/memory.h"
+#include "os/clock.h"
 #include "sim/power_world.h"
 
 #include <stdio.h>
 #include <string.h>
+
+#define TWICE_IN 4 // states: in one the power is cut a second time, during the recovery
 
 const struct power_workload power_workloads[] = {
     {.name = "qos1",
@@ -101,7 +104,9 @@ const struct power_workload power_workloads[] = {
      .drops = 5,
      .goodbyes = 2,
      .receive_maximum = 20,
-     .stays_offline = true},
+     .stays_offline = true,
+     .expires = true,
+     .wait_ms = 9000},
     {.name = "sessions",
      .workers = 2,
      .publishers = 2,
@@ -117,7 +122,9 @@ const struct power_workload power_workloads[] = {
      .goodbyes = 2,
      .subscribes = 4,
      .cleans = 3,
-     .receive_maximum = 20},
+     .receive_maximum = 20,
+     .expires = true,
+     .wait_ms = 9000},
     {.name = "large",
      .workers = 2,
      .publishers = 2,
@@ -161,7 +168,9 @@ const struct power_workload power_workloads[] = {
      .goodbyes = 1,
      .receive_maximum = 10,
      .shares = true,
-     .stays_offline = true},
+     .stays_offline = true,
+     .expires = true,
+     .wait_ms = 9000},
 };
 
 const uint32_t power_workload_count = sizeof(power_workloads) / sizeof(power_workloads[0]);
@@ -169,7 +178,7 @@ const uint32_t power_workload_count = sizeof(power_workloads) / sizeof(power_wor
 struct cut {
     struct disk_fault *after;
     struct power_state *state;
-    int64_t now_ms;
+    int64_t wall_ms;
 };
 
 struct cutter {
@@ -184,7 +193,8 @@ struct cutter {
 
 static void drop_cut(struct cut *cut)
 {
-    disk_fault_free(cut->after);
+    if (cut->after != NULL)
+        disk_fault_free(cut->after);
     memory_free(cut->state);
     *cut = (struct cut){0};
 }
@@ -211,9 +221,20 @@ static bool was_promised_something(const struct power_state *state)
     return false;
 }
 
-static void take_chance(struct cutter *cutter)
+static struct cut cut_now(struct cutter *cutter, const struct disk_fault *disk)
 {
     static const uint32_t grains[] = {512, 64, 8};
+    struct cut cut;
+    cutter->seed = cutter->seed * UINT64_C(6364136223846793005) + UINT64_C(1442695040888963407);
+    cut.after = disk_fault_cut(disk, cutter->seed, grains[(cutter->seed >> 40) % 3]);
+    cut.state = memory_new(sizeof(*cut.state));
+    *cut.state = cutter->world->state;
+    cut.wall_ms = clock_wall_ms();
+    return cut;
+}
+
+static void take_chance(struct cutter *cutter)
+{
     // Where nothing was promised, a lying disk can do no harm.
     if (cutter->no_barrier && !was_promised_something(&cutter->world->state))
         return;
@@ -221,12 +242,7 @@ static void take_chance(struct cutter *cutter)
         return;
     if (cutter->count == POWER_CUTS_MAX)
         thin_out(cutter);
-    struct cut *cut = &cutter->cuts[cutter->count++];
-    cutter->seed = cutter->seed * UINT64_C(6364136223846793005) + UINT64_C(1442695040888963407);
-    cut->after = disk_fault_cut(cutter->disk, cutter->seed, grains[(cutter->seed >> 40) % 3]);
-    cut->state = memory_new(sizeof(*cut->state));
-    *cut->state = cutter->world->state;
-    cut->now_ms = machine_now_ms();
+    cutter->cuts[cutter->count++] = cut_now(cutter, cutter->disk);
 }
 
 static void before_operation(void *context, enum disk_fault_operation operation)
@@ -328,9 +344,18 @@ static void gather(struct power_world *world)
         power_drop(world, workload->publishers + i);
 }
 
+// A will that waits for its delay waits, after the start, for its client to come back in time.
+static void forget_waiting_wills(struct power_world *world)
+{
+    for (uint32_t i = 0; i < power_clients(world->workload); i++)
+        if (power_will_delay_s(world->workload, i) > 0)
+            world->state.sessions[i].dropped_will = 0;
+}
+
 static void restart(struct cutter *cutter, const char *directory)
 {
     power_stop(cutter->world);
+    forget_waiting_wills(cutter->world);
     (void)power_start(cutter->world, cutter->disk, directory);
 }
 
@@ -347,6 +372,8 @@ static void run_script(struct cutter *cutter, const struct power_life *life)
         take_chance(cutter);
         if (machine_below(8) == 0)
             power_wait(world, (int64_t)machine_below(50));
+        if (world->workload->wait_ms > 0 && machine_below(16) == 0)
+            power_wait(world, (int64_t)machine_below(world->workload->wait_ms));
         if (i == steps / 2 && life->number % 3 == 0)
             restart(cutter, life->directory);
     }
@@ -384,24 +411,70 @@ static void start_machine(struct power_world *world, uint64_t seed, bool verbose
     machine_start(&options);
 }
 
+// One moment of a recovery, each as likely as any other.
+struct second {
+    struct cutter *cutter;
+    struct disk_fault *disk;
+    struct cut cut;
+    uint64_t operations;
+};
+
+static void before_recovering(void *context, enum disk_fault_operation operation)
+{
+    struct second *second = context;
+    (void)operation;
+    if (machine_below(++second->operations) != 0)
+        return;
+    drop_cut(&second->cut);
+    second->cut = cut_now(second->cutter, second->disk);
+}
+
+static void wake(struct power_world *world, const struct power_workload *workload,
+                 const struct cut *cut, uint64_t seed, bool verbose)
+{
+    *world = (struct power_world){.workload = workload};
+    world->state = *cut->state;
+    start_machine(world, seed, verbose);
+    machine_jump_wall_clock(cut->wall_ms - clock_wall_ms()); // only this clock went on
+}
+
+// The power is back, and goes again while the broker reads its store and the clients come back.
+static bool cut_again(struct cutter *cutter, const struct power_life *life, struct cut *cut,
+                      uint64_t seed)
+{
+    struct power_world *world = cutter->world;
+    struct second second = {.cutter = cutter, .disk = cut->after};
+    wake(world, world->workload, cut, seed, life->verbose);
+    disk_fault_watch(cut->after, before_recovering, &second);
+    bool started = power_recover(world, cut->after, life->directory);
+    disk_fault_watch(cut->after, NULL, NULL);
+    if (started)
+        power_stop(world);
+    machine_stop();
+    if (second.cut.state != NULL) {
+        drop_cut(cut);
+        *cut = second.cut;
+    }
+    return !world->failed;
+}
+
 static void judge_cut(struct cutter *cutter, const struct power_life *life, uint32_t index,
                       struct power_verdict *verdict)
 {
     struct power_world *world = cutter->world;
-    const struct cut *cut = &cutter->cuts[index];
+    struct cut *cut = &cutter->cuts[index];
     uint64_t state = life->number * POWER_STATES_OF_LIFE + index;
-    const struct power_workload *workload = world->workload;
-    *world = (struct power_world){.workload = workload};
-    world->state = *cut->state;
-    start_machine(world, state, life->verbose);
-    machine_jump_wall_clock(cut->now_ms - MACHINE_START_MS); // only this clock went on
-    power_judge(world, cut->after, life->directory);
+    bool twice = !life->no_barrier && index % TWICE_IN == 0;
+    if (!twice || cut_again(cutter, life, cut, state)) {
+        wake(world, world->workload, cut, state, life->verbose);
+        power_judge(world, cut->after, life->directory);
+        machine_stop();
+    }
     verdict->states++;
     if (world->failed && verdict->failures++ == 0) {
         verdict->first_failure = state;
         memcpy(verdict->words, world->words, sizeof(verdict->words));
     }
-    machine_stop();
 }
 
 void power_live(const struct power_life *life, struct power_verdict *ret_verdict)

@@ -2,8 +2,12 @@
 // What clients of a power-cut world do with what comes.
 #include "sim/power_world.h"
 
+#include "os/clock.h"
+
 #include <stdio.h>
 #include <string.h>
+
+#define TIME_SLACK_MS 1100 // of clocks that count seconds
 
 static const char *const topics[] = {"t/0", "t/1", "t/2", "t/3", "t/4", "t/5", "will"};
 static const char *const filters[POWER_FILTERS] = {"t/0", "t/1",  "t/2",          "t/3", "t/4",
@@ -86,6 +90,30 @@ static void begin_session(struct power_session *session)
     memset(session->received, 0, sizeof(session->received));
 }
 
+int power_expiry_of(const struct power_world *world, uint32_t client)
+{
+    const struct power_session *session = &world->state.sessions[client];
+    int64_t offline_ms = session->offline_ms == 0 ? 0 : clock_wall_ms() - session->offline_ms;
+    int64_t expiry_ms = (int64_t)power_expiry_s(world->workload, client) * 1000;
+    if (offline_ms < expiry_ms - TIME_SLACK_MS)
+        return 0;
+    return offline_ms < expiry_ms + TIME_SLACK_MS ? 1 : 2;
+}
+
+// A will whose client is back: was it published meanwhile? After a cut nobody can tell.
+static void settle_will(struct power_world *world, uint32_t client)
+{
+    struct power_session *session = &world->state.sessions[client];
+    struct power_message *will = &world->state.messages[session->dropped_will];
+    int64_t delay_ms = (int64_t)power_will_delay_s(world->workload, client) * 1000;
+    int64_t offline_ms = session->offline_ms == 0 ? 0 : clock_wall_ms() - session->offline_ms;
+    if (session->dropped_will != 0 && !world->hurries) {
+        will->owed = offline_ms >= delay_ms + (delay_ms == 0 ? 0 : TIME_SLACK_MS);
+        will->forgotten = offline_ms < delay_ms - TIME_SLACK_MS;
+    }
+    session->dropped_will = 0;
+}
+
 static void on_connack(struct power_world *world, uint32_t client, const struct packet *packet)
 {
     struct power_session *session = &world->state.sessions[client];
@@ -93,25 +121,30 @@ static void on_connack(struct power_world *world, uint32_t client, const struct 
     if (packet->connack.reason != BUD_SUCCESS)
         power_fail(world, "client %u is refused: 0x%02x", (unsigned)client,
                    (unsigned)packet->connack.reason);
+    int expiry = power_expiry_of(world, client);
+    if (present && (session->over || (expiry == 2 && !world->hurries)))
+        power_fail(world, "client %u was given a session that has ended", (unsigned)client);
     if (session->cleans && present)
         power_fail(world, "client %u began clean and was given a session", (unsigned)client);
-    if (!session->cleans && session->acknowledged && !session->uncertain && !present)
+    if (!session->cleans && session->acknowledged && !session->uncertain && !present && expiry == 0)
         power_fail(world, "the session of client %u is lost", (unsigned)client);
+    session->asked = false;
     if (session->ended && present) { // not what it knows: it begins anew [MQTT-3.2.2-4]
         power_drop(world, client);
         power_connect(world, client, true);
         return;
     }
-    if (!present)
+    if (!present) {
+        world->state.member_ended = world->state.member_ended || session->acknowledged;
         begin_session(session);
-    session->ended = false;
+    }
+    session->ended = session->over = false;
     session->acknowledged = true;
     session->uncertain = session->cleans = false;
     world->links[client].open = true;
     world->state.order++;
-    if (session->dropped_will != 0 && !world->hurries) // it was published before this
-        world->state.messages[session->dropped_will].owed = true;
-    session->dropped_will = 0;
+    settle_will(world, client);
+    session->offline_ms = 0;
     session->will_acknowledged = session->will != 0;
     for (uint32_t i = 0; i < session->outgoing_count; i++)
         power_send_outgoing(world, client, &session->outgoing[i], true);
@@ -144,8 +177,10 @@ static void on_publish(struct power_world *world, uint32_t client,
     bool is_new = publish->qos < 2 || note_incoming(session, publish->packet_id);
     if (publish->payload.size > 0) {
         uint32_t number = power_message_number(world, publish);
-        if (is_new && !publish->retain && session->received[number] < UINT8_MAX)
+        if (is_new && !publish->retain && session->received[number] < UINT8_MAX) {
             session->received[number]++;
+            world->state.group_received[number]++;
+        }
     }
     if (publish->qos > 0)
         add_ack(world, client, publish->qos == 1 ? PACKET_PUBACK : PACKET_PUBREC,

@@ -31,6 +31,8 @@ struct power_workload {
     // How often, of the sum of all.
     uint32_t publishes, connects, drops, goodbyes, subscribes, unsubscribes, cleans;
     bool retains, shares, stays_offline;
+    bool expires;     // some sessions have a short life, some wills wait for a while
+    uint32_t wait_ms; // how much time passes at once, now and then
     uint16_t receive_maximum;
 };
 
@@ -38,7 +40,8 @@ struct power_workload {
 struct power_message {
     uint8_t publisher, topic, qos;
     bool retain, empty, is_will;
-    bool owed; // a will that must be published
+    bool owed;      // a will that must be published
+    bool forgotten; // or must not
     uint32_t size, sent, acked;
     uint32_t sent_again; // the last time
 };
@@ -60,6 +63,9 @@ struct power_session {
     bool acknowledged;      // by a CONNACK: it must be there
     bool uncertain;         // it may have ended
     bool ended;             // the client ended it, and knows nothing of it any more
+    bool over;              // and the broker said that it is
+    bool asked;             // a CONNECT has not been answered: it may have begun another
+    int64_t offline_ms;     // on the wall clock, since when; 0: it is not
     bool cleans;            // a CONNECT with Clean Start has not been answered
     uint16_t will;          // of the connection, 0 none
     bool will_acknowledged; // by its CONNACK
@@ -78,6 +84,8 @@ struct power_state {
     uint32_t order, message_count; // numbers begin with 1
     struct power_message messages[POWER_MESSAGES];
     struct power_session sessions[POWER_CLIENTS];
+    uint8_t group_received[POWER_MESSAGES]; // by all members of the group, whatever became of them
+    bool member_ended;                      // a session of one did
 };
 
 struct power_ack {
@@ -88,6 +96,7 @@ struct power_ack {
 struct power_link {
     struct peer peer;
     bool calls, open; // CONNECT sent; CONNACK came
+    bool leaves;      // DISCONNECT sent
     struct power_ack acks[POWER_INCOMING];
     uint32_t ack_count;
 };
@@ -120,8 +129,13 @@ void power_wait(struct power_world *world, int64_t span_ms); // settles, and let
 uint32_t power_clients(const struct power_workload *workload);
 bool power_is_publisher(const struct power_workload *workload, uint32_t client);
 bool power_has_will(const struct power_workload *workload, uint32_t client);
+uint32_t power_expiry_s(const struct power_workload *workload, uint32_t client);
+uint32_t power_will_delay_s(const struct power_workload *workload, uint32_t client);
 void power_connect(struct power_world *world, uint32_t client, bool clean);
 void power_drop(struct power_world *world, uint32_t client); // the connection is gone
+void power_left(struct power_world *world, uint32_t client); // or was ended by the broker
+void power_went_offline(struct power_world *world,
+                        uint32_t client); // so its session counts from now
 void power_goodbye(struct power_world *world, uint32_t client, bool ends_session);
 void power_publish(struct power_world *world, uint32_t client, uint8_t topic, uint8_t qos);
 void power_subscribe(struct power_world *world, uint32_t client, uint8_t filter, uint8_t qos);
@@ -132,6 +146,8 @@ bool power_read(struct power_world *world); // whatever has come to any; false: 
 void power_send_outgoing(struct power_world *world, uint32_t client,
                          const struct power_outgoing *outgoing, bool dup);
 bool power_receive(struct power_world *world, uint32_t client);
+// An offline session of a short life: 0 it is there, 1 nobody can tell, 2 it has ended.
+int power_expiry_of(const struct power_world *world, uint32_t client);
 size_t power_payload(uint32_t number, uint32_t size, uint8_t *payload); // of a message
 uint32_t power_message_number(struct power_world *world, const struct packet_publish *publish);
 const char *power_topic(uint8_t topic);
@@ -140,5 +156,7 @@ bool power_matches(uint8_t filter, uint8_t topic);
 
 // --- power_judge.c: the world after a cut. Starts the broker, brings everybody back, judges.
 void power_judge(struct power_world *world, struct disk_fault *disk, const char *directory);
+// It only starts, and those who do come back come back. False: it does not start.
+bool power_recover(struct power_world *world, struct disk_fault *disk, const char *directory);
 
 #endif

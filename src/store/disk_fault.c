@@ -602,6 +602,9 @@ struct disk_fault *disk_fault_cut(const struct disk_fault *disk, uint64_t seed, 
     struct cut cut = {.random = seed, .grain = grain};
     uint64_t count = count_changes(disk);
     cut.fate = (enum fate)(next_random(&cut.random) % FATE_COUNT);
+    // Of all that a disk was ever told, one write that is missing is mostly one that was repeated.
+    if (disk->lying && cut.fate == FATE_ALL_BUT_ONE)
+        cut.fate = FATE_PREFIX;
     cut.chosen = count == 0 ? 0 : next_random(&cut.random) % count;
     return copy_with(disk, cut);
 }

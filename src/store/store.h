@@ -49,8 +49,7 @@ struct store_session {
     uint32_t domain; // see core/principal.h
     uint8_t version;
     uint32_t expiry_interval;
-    int64_t detached_ms; // monotonic of this run; for one that was connected at the crash: the
-                         // moment of the last commit
+    int64_t detached_ms; // monotonic of this run; of one that was connected at the crash: now
 };
 
 struct store_delivery {

@@ -131,10 +131,8 @@ static int load_session(struct loading *loading, const struct row *row)
     const struct value *values = row->values;
     int64_t now_ms = store->clock_ms;
     int64_t detached_ms = values[SESSION_DETACHED].number;
-    if (detached_ms == 0 && store->tally.stored_wall_ms > 0)
-        detached_ms = store->tally.stored_wall_ms;
     if (detached_ms == 0)
-        detached_ms = now_ms; // when the last commit was is lost
+        detached_ms = now_ms; // it was connected until nobody knows when: too late is no loss
     int64_t since_ms = now_ms > detached_ms ? now_ms - detached_ms : 0;
     struct store_session session = {
         .number = (uint64_t)values[SESSION_NUMBER].number,
