@@ -136,6 +136,7 @@ int log_setup(struct log *log, const struct options *options, char *error)
         log_output_open_system((int)options->log_facility);
     log_set_time(log, options->log_timestamp, options->log_timestamp_format);
     log->format = (enum log_format)options->log_format;
+    log->level = LOG_DEBUG; // what is muted says the rest
     log->muted = muted_events(options);
     log->outputs = outputs;
     return 0;

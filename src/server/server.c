@@ -52,7 +52,11 @@ static void fill(struct server *server)
 {
     const struct options *options = &server->options;
     options_fill_limits(options, &server->limits);
-    log_init(&server->log, (enum log_format)options->log_format, LOG_DEBUG);
+    // Until log_setup says it better.
+    log_init(&server->log, (enum log_format)options->log_format,
+             options->quiet > 0     ? LOG_ERROR
+             : options->verbose > 0 ? LOG_DEBUG
+                                    : LOG_INFO);
     random_bytes(&server->hash_key, sizeof(server->hash_key));
     server->worker_count = options->workers > 0 ? (uint32_t)options->workers : thread_core_count();
     server->budget.limit = memory_limit(options);
