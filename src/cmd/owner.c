@@ -70,9 +70,10 @@ static int take_head(struct buffer *answer)
     const char *end = answer->size == 0 ? NULL : memmem(text, answer->size, "\r\n\r\n", 4);
     if (end == NULL || answer->size < size + 3 || memcmp(text, start, size) != 0)
         return -EPROTO;
-    int status = (int)strtol(text + size, NULL, 10);
+    char digits[4] = ""; // what was received ends without a NUL
+    memcpy(digits, text + size, 3);
     buffer_consume(answer, (size_t)(end + 4 - text));
-    return status;
+    return (int)strtol(digits, NULL, 10);
 }
 
 static const char *words_for(int error)
