@@ -288,8 +288,8 @@ static const struct option_row rows[] = {
         HELP("a client with several subscriptions to a topic gets a message for each, not one for "
              "all of them")},
     {"max_keepalive", DURATION(0, 65535, 3600), GLOBAL(keep_alive_max_s), IN_A_FILE(0),
-        HELP("longest keep-alive of 5.0 clients, who are told; with a file clients of 3.x that want "
-             "a longer one are refused; 0: no limit")},
+        HELP("longest keep-alive of 5.0 clients, who are told; with a file clients of 3.x that "
+             "want a longer one are refused; 0: no limit")},
     {"retain_available", BOOLEAN(1), GLOBAL(retain_available), HELP("take retained messages")},
     {"retain_expiry_interval", NUMBER(0, 10000000, 0), GLOBAL(retain_expiry_min),
         NO_EFFECT("retained messages go at the moment they expire"),
