@@ -29,6 +29,7 @@ def test_the_newcomer_is_held_off(fresh_broker, connect, version, workers):
         newcomer.send_connect()
         newcomer.expect_refused(refusal)
     held.ping()   # and the one that works goes on working
+    broker.wait_for_log("two devices use the same client identifier")
     lines = re.findall(r".*two devices use the same client identifier.*", broker.log())
     assert len(lines) == 1 and "client=twin" in lines[0]
     addresses = re.findall(r"address=(127\.0\.0\.1:\d+)", lines[0])
