@@ -14,6 +14,7 @@
 #include "cmd/serve_words.h"
 #include "cmd/service.h"
 #include "edge/http_api.h"
+#include "edge/log_topics.h"
 #include "edge/sys_topics.h"
 #include "os/daemon.h"
 #include "os/file.h"
@@ -272,6 +273,7 @@ static int serve(struct serving *serving)
     struct server *server = serving->server;
     make_admin_key(server);
     struct sys_topics *sys_topics = sys_topics_new(server, BUD_VERSION);
+    struct log_topics *log_topics = log_topics_new(server);
     struct http_api *http_api = http_api_new(server);
     result = EXIT_DONE;
     if (server_start(server, error) < 0) {
@@ -285,6 +287,7 @@ static int serve(struct serving *serving)
         service_run(&(struct service){.server = server, .context = serving, .reload = reload});
     }
     stop(server);
+    log_topics_free(log_topics);
     sys_topics_free(sys_topics);
     http_api_free(http_api);
     server_free(server);

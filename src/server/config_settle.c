@@ -431,9 +431,6 @@ static void check_log(struct config *config)
         if (strcmp(list->texts[i], "dlt") == 0 || strcmp(list->texts[i], "android") == 0)
             WARN(config, setting_place(said), "log_dest %s is not there: use stderr or syslog",
                  list->texts[i]);
-        else if (strcmp(list->texts[i], "topic") == 0)
-            WARN(config, setting_place(said),
-                 "log_dest topic is not there yet: nothing is published under $SYS/broker/log");
         else if (!is_log_destination(list->texts[i]))
             ERROR(
                 config, setting_place(said),

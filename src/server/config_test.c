@@ -348,7 +348,6 @@ static void no_effect_is_said(void **state)
     assert_said("retry_interval 5\n", COMPLAINT_NOTE, "no effect", 1);
     assert_said("websockets_headers_size 5\n", COMPLAINT_NOTE, "no effect", 1);
     assert_said("enable_control_api true\n", COMPLAINT_WARNING, "not supported", 1);
-    assert_said("log_dest topic\n", COMPLAINT_WARNING, "not there yet", 1);
     assert_said("log_dest dlt\n", COMPLAINT_WARNING, "stderr or syslog", 1);
 }
 

@@ -343,6 +343,14 @@ static void write_out(const struct log_line *line)
         log_output_write(log->file, line->text, line->size);
     if ((outputs & LOG_TO_SYSTEM) != 0)
         log_output_system(system_level(events[line->event].level), line->text, line->size - 1);
+    if ((outputs & LOG_TO_TOPIC) != 0 && log->on_line != NULL)
+        log->on_line(log->on_line_context, line->event, line->text, line->size - 1);
+}
+
+void log_listen(struct log *log, log_on_line *on_line, void *context)
+{
+    log->on_line = on_line;
+    log->on_line_context = context;
 }
 
 void log_end(struct log_line *line)

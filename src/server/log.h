@@ -64,7 +64,16 @@ enum log_event {
         LOG_EVENT_COUNT
 };
 
-enum { LOG_TO_STDERR = 1, LOG_TO_STDOUT = 2, LOG_TO_SYSTEM = 4, LOG_TO_FILE = 8 };
+enum {
+    LOG_TO_STDERR = 1,
+    LOG_TO_STDOUT = 2,
+    LOG_TO_SYSTEM = 4,
+    LOG_TO_FILE = 8,
+    LOG_TO_TOPIC = 16
+};
+
+// Gets each line that goes to LOG_TO_TOPIC, without its end; on any thread, and must not log.
+typedef void log_on_line(void *context, enum log_event event, const char *text, size_t size);
 
 #define LOG_TIME_FORMAT_MAX 128
 
@@ -78,7 +87,9 @@ struct log {
     _Atomic bool has_time;
     _Atomic int file;                      // -1: none yet
     char time_format[LOG_TIME_FORMAT_MAX]; // "": of the log format
-    int64_t second;                        // of the counts below
+    log_on_line *on_line;                  // NULL: none
+    void *on_line_context;
+    int64_t second; // of the counts below
     uint32_t lines[LOG_EVENT_COUNT];
     uint32_t suppressed[LOG_EVENT_COUNT];
 };
@@ -96,6 +107,7 @@ void log_init(struct log *log, enum log_format format, enum log_level level);
 void log_set_time(struct log *log, bool has_time, const char *format); // too long ones are cut
 enum log_level log_event_level(enum log_event event);
 void log_done(struct log *log);
+void log_listen(struct log *log, log_on_line *on_line, void *context); // before and after threads
 
 // A line is begun (with the event's sentence, or a fuller one), given its fields and ended: then it
 // is written in one piece.

@@ -103,6 +103,7 @@ static unsigned wanted_outputs(const struct options *options)
         outputs |= strcmp(text, "stderr") == 0     ? LOG_TO_STDERR
                    : strcmp(text, "stdout") == 0   ? LOG_TO_STDOUT
                    : strcmp(text, "syslog") == 0   ? LOG_TO_SYSTEM
+                   : strcmp(text, "topic") == 0    ? LOG_TO_TOPIC
                    : strncmp(text, "file", 4) == 0 ? LOG_TO_FILE
                                                    : 0;
     }

@@ -7,6 +7,7 @@ import signal
 import pytest
 
 from client import eventually
+from mqtt import Publish
 
 OPEN = "listener 0 127.0.0.1\nallow_anonymous true\n"
 
@@ -86,3 +87,19 @@ def test_as_json_without_a_time(start_with, connect):
     connect(port=broker.port, client_id="kari")
     line = broker.wait_for_log('.*"client":"kari".*').group(0)
     assert re.match(r'\{"level":"info","event":"connected"', line)
+
+
+def test_topics(start_with, connect):
+    """What is logged is also said: by level, not retained, and debugging never."""
+    broker = start_with("log_dest stderr\nlog_dest topic\nlog_type all\n" + OPEN)
+    reader = connect(port=broker.port, client_id="reader")
+    reader.subscribe("$SYS/broker/log/N", qos=1)
+    reader.subscribe("$SYS/broker/log/W", qos=1)
+    connect(port=broker.port, client_id="kari").disconnect()
+    seen = ""
+    while "client disconnected client=kari" not in seen:     # bounded by the receive
+        seen += reader.expect(Publish).payload.decode() + "\n"
+    assert "client connected client=kari" in seen
+    late = connect(port=broker.port, client_id="late")
+    late.subscribe("$SYS/broker/log/D", qos=1)
+    late.expect_nothing(after=late)
