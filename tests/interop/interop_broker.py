@@ -33,13 +33,14 @@ class Broker:
         self.child, self.port = start()
         return self
 
-    def _start_ours(self):
+    def child_of(self, *words):
         program = Path(os.environ.get("BUD", ROOT / "build/dev/bud")).resolve()
-        child = Child([program, "serve", "-p", "0", "--bind", "127.0.0.1", "--workers",
-                       os.environ.get("BUD_WORKERS", "2"), "--data", self.directory / "data",
-                       "--user", "root", *self.options],
-                      cwd=self.directory,
-                      HOME=str(self.directory))
+        return Child([program, *words, "--workers", os.environ.get("BUD_WORKERS", "2"),
+                      *self.options], cwd=self.directory, HOME=str(self.directory))
+
+    def _start_ours(self):
+        child = self.child_of("serve", "-p", "0", "--bind", "127.0.0.1", "--data",
+                              self.directory / "data", "--user", "root")
         found = child.wait_for(LISTENING.search, "the broker's start")
         return child, int(found.group(1))
 
