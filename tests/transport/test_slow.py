@@ -10,17 +10,18 @@ import pytest
 import pki
 import tls
 from client import Client, eventually
-from mqtt import Connect, Connack, Reason, encode
+from mqtt import Connack, Connect, Reason, encode
 from pki import HERE, Identity
 from server import free_port
 from test_listeners import Configured, listener
+from watcher import Watcher
 from websocket import BINARY, WebSocketClient, frame, request
 
 CONNECT = encode(Connect("x" * 1000), 5)
 REQUEST = request(X_Long="x" * 1000).encode()
 FRAME = frame(BINARY, CONNECT)
 PING = frame(0x9, b"are you there")
-WHY = "no CONNECT within connect_timeout"
+COUNTED = "refused/connect timeout"   # all of them; the log has a rate
 
 
 def hello():
@@ -85,7 +86,7 @@ class Ports(dict):
         super().__init__(plain=free_port(), tls=free_port())
         pair = Identity("localhost", pki.authority(), names=HERE).write(directory, "server")
         self.broker = Configured(
-            directory / "broker", *lines, *listener(self["plain"], "protocol any"),
+            directory / "broker", "sys_interval 1", *lines, *listener(self["plain"], "protocol any"),
             *listener(self["tls"], "protocol any", f"certfile {pair[0]}", f"keyfile {pair[1]}"))
 
 
@@ -107,9 +108,7 @@ def are_closed_for_silence(ports, bound):
         return not left
     eventually(nobody_is_left, "all of them are closed", timeout=bound)
     assert max(peer.said for peer in dripping) < min(len(peer.words) for peer in dripping)
-    eventually(lambda: ports.broker.log().count(WHY) == len(everybody), "each for its silence")
-    kept.ping()
-    kept.disconnect()
+    Watcher(kept).expect({COUNTED: len(everybody)})
 
 
 def test_who_does_not_go_on_is_closed(tmp_path):
@@ -145,10 +144,9 @@ def test_pings_of_websocket_are_no_connect(tmp_path):
                 except OSError:
                     pass
             time.sleep(0.1)     # often enough to be alive by any other measure
-            return ports.broker.log().count(WHY) == len(peers)
+            return all(peer.is_closed() for peer in peers)
         eventually(are_closed, "pings keep nobody")
-        for peer in peers:
-            eventually(peer.is_closed, "closed")
+        Watcher(Client(ports["plain"], 5, "watcher")).expect({COUNTED: len(peers)})
     finally:
         ports.broker.stop()
 
