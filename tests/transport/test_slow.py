@@ -86,7 +86,8 @@ class Ports(dict):
         super().__init__(plain=free_port(), tls=free_port())
         pair = Identity("localhost", pki.authority(), names=HERE).write(directory, "server")
         self.broker = Configured(
-            directory / "broker", "sys_interval 1", *lines, *listener(self["plain"], "protocol any"),
+            directory / "broker", "sys_interval 1", *lines,
+            *listener(self["plain"], "protocol any"),
             *listener(self["tls"], "protocol any", f"certfile {pair[0]}", f"keyfile {pair[1]}"))
 
 
