@@ -63,9 +63,12 @@ static ssize_t read_unseen(const char *prompt, char *line, size_t size_max)
     caught = 0;
     for (size_t i = 0; i < SIGNAL_COUNT; i++)
         (void)sigaction(signals[i], &ours, &old[i]);
-    say(prompt);
-    ssize_t size =
-        tcsetattr(STDIN_FILENO, TCSAFLUSH, &silent) < 0 ? -errno : read_line(line, size_max);
+    // Silent before the prompt: who answers it at once is neither shown nor thrown away.
+    ssize_t size = tcsetattr(STDIN_FILENO, TCSAFLUSH, &silent) < 0 ? -errno : 0;
+    if (size == 0) {
+        say(prompt);
+        size = read_line(line, size_max);
+    }
     (void)tcsetattr(STDIN_FILENO, TCSAFLUSH, &before);
     say("\n");
     for (size_t i = 0; i < SIGNAL_COUNT; i++)
