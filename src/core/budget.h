@@ -17,15 +17,31 @@ struct budget {
     int64_t limit; // bytes
 };
 
-static inline bool budget_take(struct budget *budget, size_t size)
+// Beyond the limit, for what gets out of a shortage: what the broker itself has to say about it, and
+// clients that come back for what waits for them.
+#define BUDGET_RESERVE ((int64_t)256 * 1024)
+
+static inline bool budget_take_below(struct budget *budget, size_t size, int64_t limit)
 {
     int64_t used = atomic_fetch_add_explicit(&budget->used, (int64_t)size, memory_order_relaxed) +
                    (int64_t)size;
-    if (used > budget->limit) {
+    if (used > limit) {
         atomic_fetch_sub_explicit(&budget->used, (int64_t)size, memory_order_relaxed);
         return false;
     }
     return true;
+}
+
+static inline bool budget_take(struct budget *budget, size_t size)
+{
+    return budget_take_below(budget, size, budget->limit);
+}
+
+static inline bool budget_take_reserve(struct budget *budget, size_t size)
+{
+    int64_t room = INT64_MAX - budget->limit;
+    int64_t reserve = room < BUDGET_RESERVE ? room : BUDGET_RESERVE;
+    return budget_take_below(budget, size, budget->limit + reserve);
 }
 
 // For what is there already and only changes its owner.

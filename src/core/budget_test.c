@@ -51,6 +51,19 @@ static void what_is_there_already_is_counted_beyond_the_limit(void **state)
     assert_int_equal(budget_used(&budget), 0);
 }
 
+static void the_reserve_is_beyond_the_limit_and_ends(void **state)
+{
+    (void)state;
+    struct budget budget = {.limit = 10};
+    assert_true(budget_take(&budget, 10));
+    assert_true(budget_take_reserve(&budget, BUDGET_RESERVE));
+    assert_false(budget_take_reserve(&budget, 1));
+    assert_false(budget_take(&budget, 1));
+    budget_give(&budget, BUDGET_RESERVE + 10);
+    struct budget unlimited = {.limit = INT64_MAX};
+    assert_true(budget_take_reserve(&unlimited, 10));
+}
+
 static void a_limit_of_nothing_gives_nothing(void **state)
 {
     (void)state;
@@ -117,6 +130,7 @@ int main(void)
         cmocka_unit_test(takes_up_to_the_limit_and_no_byte_more),
         cmocka_unit_test(what_is_given_back_can_be_taken_again),
         cmocka_unit_test(what_is_there_already_is_counted_beyond_the_limit),
+        cmocka_unit_test(the_reserve_is_beyond_the_limit_and_ends),
         cmocka_unit_test(a_limit_of_nothing_gives_nothing),
         cmocka_unit_test(giving_more_than_was_taken_is_our_own_error),
         cmocka_unit_test(threads_leave_nothing_behind),

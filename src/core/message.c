@@ -84,11 +84,12 @@ struct message *message_try_new(struct budget *budget, const struct message_sour
     size_t own = sizeof(struct message) + properties_size;
     if (source->storage == NULL)
         own += source->topic.size + source->payload.size;
-    if (!budget_take(budget, own + source->storage_size))
+    size_t size = own + source->storage_size;
+    if (!(source->is_own ? budget_take_reserve(budget, size) : budget_take(budget, size)))
         return NULL;
     struct message *message = memory_try_resize(NULL, own);
     if (message == NULL) {
-        budget_give(budget, own + source->storage_size);
+        budget_give(budget, size);
         return NULL;
     }
     *message = (struct message){

@@ -61,6 +61,7 @@ struct message_source {
     const struct properties *properties; // of PUBLISH or will; NULL none
     uint8_t qos;
     bool retain;
+    bool is_own; // the broker's own words: they may use the budget's reserve
     uint64_t publisher;
     uint16_t packet_id;
     struct spread *spread;       // taken over by the message, if there is one

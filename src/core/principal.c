@@ -13,7 +13,7 @@ static size_t size_for(size_t client_id_size, size_t user_size)
 struct principal *principal_try_new(struct budget *budget, const struct principal_source *source)
 {
     size_t size = size_for(source->client_id.size, source->user.size);
-    if (!budget_take(budget, size))
+    if (!budget_take_reserve(budget, size)) // before it is known who may come in
         return NULL;
     struct principal *principal = memory_try_new(size);
     if (principal == NULL) {

@@ -87,7 +87,7 @@ static void without_memory_the_rules_stay_the_callers(void **state)
     memory_fail(1, 1);
     assert_null(principal_try_new(&budget, &source));
     memory_fail(0, 0);
-    budget.limit = 10;
+    budget.limit = 10 - BUDGET_RESERVE;
     assert_null(principal_try_new(&budget, &source));
     assert_int_equal(freed, 0);
 }

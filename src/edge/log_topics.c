@@ -58,7 +58,7 @@ static struct bytes topic_of(enum log_event event)
 static void publish(struct worker *worker, struct bytes topic, struct bytes text)
 {
     struct message_source source = {
-        .topic = topic, .payload = text, .qos = 2, .now_ms = worker->now_ms};
+        .topic = topic, .payload = text, .qos = 2, .is_own = true, .now_ms = worker->now_ms};
     struct message *message = message_try_new(&worker->server->budget, &source);
     if (message == NULL) {
         counter_add(&worker->counters, COUNTER_DROPPED_NO_MEMORY, 1);

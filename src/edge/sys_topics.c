@@ -159,17 +159,18 @@ static const struct {
 struct sys_topics {
     struct chore chore;
     struct server *server;
-    bool started;
+    bool started, version_said;
     int64_t last_ms;
     uint64_t maximum_sessions, maximum_heap;
-    uint64_t values[ROWS];
+    uint64_t values[ROWS]; // as they were said last
     uint64_t load_counts[LOADS];
     double load_values[LOADS][LOAD_COUNT];
     double load_shown[LOADS][LOAD_COUNT];
     char version[64];
 };
 
-static void publish(struct sys_topics *sys_topics, struct worker *worker, const char *topic,
+// False: there was no memory for it; it is tried again when it is due the next time.
+static bool publish(struct sys_topics *sys_topics, struct worker *worker, const char *topic,
                     const char *value)
 {
     char text[TOPIC_MAX];
@@ -179,15 +180,17 @@ static void publish(struct sys_topics *sys_topics, struct worker *worker, const 
         .payload = bytes_make(value, strlen(value)),
         .qos = 2,
         .retain = true,
+        .is_own = true,
         .now_ms = worker->now_ms,
     };
     struct message *message = message_try_new(&sys_topics->server->budget, &source);
     if (message == NULL) {
         counter_add(&worker->counters, COUNTER_DROPPED_NO_MEMORY, 1);
-        return;
+        return false;
     }
     (void)router_publish(&worker->router, message); // that nobody listens is no news
     message_unref(message);
+    return true;
 }
 
 static uint64_t dropped_all(const struct server *server)
@@ -247,12 +250,12 @@ static uint64_t value_of(struct sys_topics *sys_topics, const struct row *row)
                : other_value(sys_topics, (enum other)row->which);
 }
 
-static void publish_number(struct sys_topics *sys_topics, struct worker *worker, const char *topic,
+static bool publish_number(struct sys_topics *sys_topics, struct worker *worker, const char *topic,
                            uint64_t value)
 {
     char text[24];
     (void)snprintf(text, sizeof(text), "%" PRIu64, value);
-    publish(sys_topics, worker, topic, text);
+    return publish(sys_topics, worker, topic, text);
 }
 
 static void publish_load(struct sys_topics *sys_topics, struct worker *worker, size_t load,
@@ -260,12 +263,12 @@ static void publish_load(struct sys_topics *sys_topics, struct worker *worker, s
 {
     char topic[64], text[32];
     double value = sys_topics->load_values[load][period];
-    if (sys_topics->started && fabs(value - sys_topics->load_shown[load][period]) < 0.01)
+    if (fabs(value - sys_topics->load_shown[load][period]) < 0.01)
         return;
-    sys_topics->load_shown[load][period] = value;
     (void)snprintf(topic, sizeof(topic), "load/%s/%s", loads[load].topic, periods[period].name);
     (void)snprintf(text, sizeof(text), "%.2f", value);
-    publish(sys_topics, worker, topic, text);
+    if (publish(sys_topics, worker, topic, text))
+        sys_topics->load_shown[load][period] = value;
 }
 
 // Rates a minute, damped over 1, 5 and 15 minutes, as Mosquitto computes them.
@@ -289,17 +292,16 @@ static void run(struct chore *chore, struct worker *worker, int64_t now_ms)
 {
     struct sys_topics *sys_topics = (struct sys_topics *)(void *)chore; // its first member
     char text[32];
-    if (!sys_topics->started)
-        publish(sys_topics, worker, "version", sys_topics->version);
+    if (!sys_topics->version_said)
+        sys_topics->version_said = publish(sys_topics, worker, "version", sys_topics->version);
     (void)snprintf(text, sizeof(text), "%" PRId64 " seconds",
                    (now_ms - sys_topics->server->started_ms) / 1000);
-    publish(sys_topics, worker, "uptime", text);
+    (void)publish(sys_topics, worker, "uptime", text);
     for (size_t i = 0; i < ROWS; i++) {
         uint64_t value = value_of(sys_topics, &rows[i]);
-        if (sys_topics->started && value == sys_topics->values[i])
-            continue;
-        sys_topics->values[i] = value;
-        publish_number(sys_topics, worker, rows[i].topic, value);
+        if (value != sys_topics->values[i] &&
+            publish_number(sys_topics, worker, rows[i].topic, value))
+            sys_topics->values[i] = value;
     }
     double elapsed_s = sys_topics->started ? (double)(now_ms - sys_topics->last_ms) / 1000 : 0;
     publish_loads(sys_topics, worker, elapsed_s);
@@ -315,6 +317,9 @@ struct sys_topics *sys_topics_new(struct server *server, const char *version)
     sys_topics->server = server;
     sys_topics->chore.run = run;
     sys_topics->chore.interval_ms = (int64_t)server->options.sys_interval_s * 1000;
+    memset(sys_topics->values, 0xff, sizeof(sys_topics->values)); // nothing was said yet
+    for (size_t i = 0; i < LOADS * LOAD_COUNT; i++)
+        sys_topics->load_shown[i / LOAD_COUNT][i % LOAD_COUNT] = -1;
     (void)snprintf(sys_topics->version, sizeof(sys_topics->version), "bud version %s", version);
     server_add_chore(server, &sys_topics->chore);
     return sys_topics;

@@ -213,6 +213,15 @@ static void forget_partial(struct connection *connection)
     connection->partial_needed = 0;
 }
 
+// Who comes back fetches what fills the memory, so not letting them in would keep it filled: until
+// they are in, connections may use the reserve too.
+bool connection_take_budget(struct connection *connection, size_t size)
+{
+    struct budget *budget = &connection->worker->server->budget;
+    return connection->session == NULL ? budget_take_reserve(budget, size)
+                                       : budget_take(budget, size);
+}
+
 // Grows by what has arrived and counts it: what a header only promises costs nothing.
 static bool reserve_partial(struct connection *connection, size_t more)
 {
@@ -224,7 +233,8 @@ static bool reserve_partial(struct connection *connection, size_t more)
         size_max = connection->partial_needed; // never more than the packet
     if (!buffer_try_reserve(partial, more, size_max))
         return false;
-    if (partial->capacity > before && !budget_take(budget, partial->capacity - before)) {
+    if (partial->capacity > before &&
+        !connection_take_budget(connection, partial->capacity - before)) {
         budget_give(budget, before); // all of it goes now
         buffer_done(partial);
         return false;

@@ -162,6 +162,8 @@ bool connection_decide(struct connection *connection, struct bytes *input);
 
 // In words, why reading gave -EPROTO.
 const char *connection_stream_trouble(const struct connection *connection);
+// Counts memory that a peer makes the connection need. False: there is none left.
+bool connection_take_budget(struct connection *connection, size_t size);
 // Counts what a further stream takes, and sees that there is one for it to stand on. False: no
 // memory.
 bool connection_has_room(struct connection *connection, uint32_t size);

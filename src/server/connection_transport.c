@@ -49,7 +49,7 @@ bool connection_flush_stream(struct connection *connection)
 
 bool connection_has_room(struct connection *connection, uint32_t size)
 {
-    if (!budget_take(&connection->worker->server->budget, size))
+    if (!connection_take_budget(connection, size))
         return false;
     connection->stream_memory += size;
     if (connection->stream == NULL)

@@ -244,19 +244,20 @@ def test_at_the_limit_messages_are_refused_one_by_one(start, connect, prefix):
     with connect(5, "away", port=port, **durable(5)) as away:
         away.subscribe(prefix, qos=1)
         away.disconnect()
-    taken = 0
-    while (answer := sender.publish(prefix, bytes(100_000), qos=1)).reason == 0:
-        taken += 1
-        assert taken < 20, "20 do not fit"
-    assert answer.reason == Reason.QUOTA_EXCEEDED
-    expect_line(broker, "message refused", client="sender", topic=prefix,
-                cause="no memory (memory_limit)", bytes=100_000)
+    taken = []
+    for size in (100_000, 1000, 10):       # to the last corner
+        while (answer := sender.publish(prefix, bytes(size), qos=1)).reason == 0:
+            taken.append(size)
+            assert len(taken) < 1000, "so many do not fit"
+        assert answer.reason == Reason.QUOTA_EXCEEDED
+        expect_line(broker, "message refused", client="sender", topic=prefix,
+                    cause="no memory (memory_limit)", bytes=size)
     expect_line(broker, "memory is short, new connections are refused")
     refused(connect, Reason.SERVER_BUSY, port, 5, "late")
-    watcher.expect({"refused/memory": 2})
+    watcher.expect({"refused/memory": 4})
     back = connect(5, "away", port=port, **durable(5))
-    for _ in range(taken):
-        back.receive(prefix, bytes(100_000))
+    for size in taken:
+        back.receive(prefix, bytes(size))
     back.expect_nothing()
     assert sender.publish(prefix, "x", qos=1).reason == 0
     back.receive(prefix, "x")
