@@ -17,8 +17,8 @@ struct budget {
     int64_t limit; // bytes
 };
 
-// Beyond the limit, for what gets out of a shortage: what the broker itself has to say about it, and
-// clients that come back for what waits for them.
+// Beyond the limit, for what gets out of a shortage: what the broker itself has to say about it,
+// and clients that come back for what waits for them.
 #define BUDGET_RESERVE ((int64_t)256 * 1024)
 
 static inline bool budget_take_below(struct budget *budget, size_t size, int64_t limit)
@@ -39,9 +39,8 @@ static inline bool budget_take(struct budget *budget, size_t size)
 
 static inline bool budget_take_reserve(struct budget *budget, size_t size)
 {
-    int64_t room = INT64_MAX - budget->limit;
-    int64_t reserve = room < BUDGET_RESERVE ? room : BUDGET_RESERVE;
-    return budget_take_below(budget, size, budget->limit + reserve);
+    bool is_limited = budget->limit < INT64_MAX - BUDGET_RESERVE;
+    return budget_take_below(budget, size, is_limited ? budget->limit + BUDGET_RESERVE : INT64_MAX);
 }
 
 // For what is there already and only changes its owner.

@@ -213,15 +213,6 @@ static void forget_partial(struct connection *connection)
     connection->partial_needed = 0;
 }
 
-// Who comes back fetches what fills the memory, so not letting them in would keep it filled: until
-// they are in, connections may use the reserve too.
-bool connection_take_budget(struct connection *connection, size_t size)
-{
-    struct budget *budget = &connection->worker->server->budget;
-    return connection->session == NULL ? budget_take_reserve(budget, size)
-                                       : budget_take(budget, size);
-}
-
 // Grows by what has arrived and counts it: what a header only promises costs nothing.
 static bool reserve_partial(struct connection *connection, size_t more)
 {

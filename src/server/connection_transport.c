@@ -47,6 +47,15 @@ bool connection_flush_stream(struct connection *connection)
     return error == 0;
 }
 
+// Who comes back fetches what fills the memory, so not letting them in would keep it filled: until
+// they are in, connections may use the reserve too.
+bool connection_take_budget(struct connection *connection, size_t size)
+{
+    struct budget *budget = &connection->worker->server->budget;
+    return connection->session == NULL ? budget_take_reserve(budget, size)
+                                       : budget_take(budget, size);
+}
+
 bool connection_has_room(struct connection *connection, uint32_t size)
 {
     if (!connection_take_budget(connection, size))
