@@ -3,6 +3,7 @@
 
 #include "base/memory.h"
 #include "core/will.h"
+#include "server/retained_filler.h"
 #include "server/worker.h"
 #include "store/store.h"
 
@@ -11,6 +12,7 @@
 
 struct loading {
     struct server *server;
+    struct retained_filler *filler;
     struct map by_number, by_will; // sessions; by_will those with one
     struct map principals;         // by client id: who is met again is not made again
     uint64_t *ended;               // numbers of sessions that never were: see load_session
@@ -216,9 +218,11 @@ static void load_retained(void *context, struct message *message,
                           const struct store_publisher *publisher)
 {
     struct loading *loading = context;
-    if (!try_name_publisher(loading, message, publisher) ||
-        !retained_restore(loading->server->retained, message))
-        loading->lost++;
+    if (try_name_publisher(loading, message, publisher)) {
+        retained_filler_add(loading->filler, message);
+        return;
+    }
+    loading->lost++;
     message_unref(message);
 }
 
@@ -338,6 +342,7 @@ static void say_what_came(struct server *server, const struct loading *loading,
 int loading_run(struct server *server, struct store *store, char *error)
 {
     struct loading loading = {.server = server};
+    loading.filler = retained_filler_new(server->retained);
     struct store_loader loader = {
         .context = &loading,
         .budget = &server->budget,
@@ -354,6 +359,7 @@ int loading_run(struct server *server, struct store *store, char *error)
     map_init(&loading.principals, server->hash_key, client_id_key);
     map_init(&loading.by_will, server->hash_key, will_key);
     int result = store_load(store, &loader);
+    loading.lost += retained_filler_end(loading.filler);
     if (result < 0) {
         (void)snprintf(error, SERVER_ERROR_MAX, "cannot read the store in %.200s: %s",
                        server->options.data, strerror(-result));

@@ -72,6 +72,8 @@ static int drop_one(struct store *store, const struct doomed_row *doomed)
     set_key(&row, doomed); // the views that came with the row are gone
     if (result == 0)
         result = store_drop(store, &row);
+    if (result == 0 && row.table == TABLE_MESSAGE && sqlite3_changes(store->database) > 0)
+        store->tally.messages--;
     return result < 0 ? result : store_leave_message(store, message);
 }
 

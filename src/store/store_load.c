@@ -14,6 +14,7 @@
 #include <stdio.h>
 
 #define GUESSES_MAX 4
+#define FEW_PAGES 4096  // are all read: that finds what is damaged
 #define REPORTS_MAX 100 // single rows; the rest is in the quarantine file and in the sum
 
 struct given_message {
@@ -288,7 +289,6 @@ static int load_message(struct loading *loading, const struct row *row)
     uint64_t number = (uint64_t)row->values[MESSAGE_ID].number;
     if (row_counts_get(&loading->store->counts, number) == 0) {
         set_aside(loading, row, false, "nobody names it any more");
-        loading->store->tally.messages--;
         return 0;
     }
     if (row_counts_get(&loading->wanted, number) == 0)
@@ -441,6 +441,8 @@ static int load_table(struct loading *loading, const struct load_step *step)
     int more;
     while (result == 0 && (more = sqlite3_step(statement)) == SQLITE_ROW) {
         struct row row;
+        if (step->table == TABLE_MESSAGE)
+            loading->store->tally.messages++;
         if (store_take_row(statement, step->table, &row))
             result = step->load(loading, &row);
         else if (!step->again)
@@ -450,29 +452,41 @@ static int load_table(struct loading *loading, const struct load_step *step)
     return result < 0 ? result : store_failed(loading->store, more);
 }
 
-static int load_last_row(struct store *store)
+static int read_number(struct store *store, const char *sql, uint64_t *ret_number)
 {
     sqlite3_stmt *statement;
-    int result = store_prepare(store, "SELECT max(id), count(*) FROM message", &statement);
+    int result = store_prepare(store, sql, &statement);
     if (result < 0)
         return result;
     result = sqlite3_step(statement);
-    store->last_row = (uint64_t)sqlite3_column_int64(statement, 0);
-    store->tally.messages = (uint64_t)sqlite3_column_int64(statement, 1);
+    *ret_number = (uint64_t)sqlite3_column_int64(statement, 0);
     (void)sqlite3_finalize(statement);
     return store_failed(store, result);
 }
 
+// Reading a few of many messages is quicker one by one; reading all of them costs as much as there
+// are pages. Counting them goes through all of them too, so that whoever reads them counts.
+static int load_messages(struct loading *loading, const struct load_step *step)
+{
+    struct store *store = loading->store;
+    uint64_t pages;
+    int result = read_number(store, "PRAGMA page_count", &pages);
+    if (result == 0)
+        result = read_number(store, "SELECT max(id) FROM message", &store->last_row);
+    if (result < 0)
+        return result;
+    if (pages > FEW_PAGES && loading->wanted_count < pages)
+        return read_number(store, "SELECT count(*) FROM message", &store->tally.messages);
+    return load_table(loading, step);
+}
+
 static int run(struct loading *loading, const struct load_step *steps, size_t count)
 {
-    int result = load_last_row(loading->store);
+    int result = 0;
     for (size_t i = 0; result == 0 && i < count; i++) {
-        bool is_scan = steps[i].table == TABLE_MESSAGE;
-        // Reading only a few of many is quicker one by one.
-        if (is_scan && loading->wanted_count < loading->store->tally.messages / 16)
-            continue;
         loading->session = 0;
-        result = load_table(loading, &steps[i]);
+        result = steps[i].table == TABLE_MESSAGE ? load_messages(loading, &steps[i])
+                                                 : load_table(loading, &steps[i]);
     }
     return result;
 }
@@ -504,8 +518,8 @@ int store_load(struct store *store, const struct store_loader *loader)
         {TABLE_RETAINED, false, count_retained},
         {TABLE_WILL, false, count_will},
         {TABLE_MESSAGE, false, load_message},
-        {TABLE_DELIVERY, true, give_delivery},
         {TABLE_RETAINED, true, give_retained},
+        {TABLE_DELIVERY, true, give_delivery},
         {TABLE_WILL, true, give_will},
         {TABLE_SPREAD, false, load_spread},
     };
