@@ -20,7 +20,6 @@ topic readwrite house/lamp
 user admin
 topic readwrite house/#
 pattern readwrite own/%u/#
-pattern readwrite wire-fence/#
 """
 POISON = ["+", "#", "own/lamp", "lamp/#", "$", ".*", "[a-z]", "../lamp", "%u", "__proto__", "lamp ",
           "lamp\nclient connected", "\x1b[2Jlamp", "lamp\0", "\N{SNOWMAN}" * 60]
@@ -42,24 +41,27 @@ class World:
         (self.directory / name).chmod(0o600)
 
     def lines(self):
-        here, asks = self.directory, ["protocol any", "require_certificate true", f"cafile {self.directory}/ca.pem",
-                                      f"certfile {self.server[0]}", f"keyfile {self.server[1]}"]
+        here = self.directory
+        asks = ["protocol any", "require_certificate true", f"cafile {here}/ca.pem",
+                f"certfile {self.server[0]}", f"keyfile {self.server[1]}"]
         return ["log_type all", f"acl_file {here}/rules",
                 *listener(self.ports["identity"], *asks, "use_identity_as_username true"),
                 *listener(self.ports["subject"], *asks, "use_subject_as_username true"),
-                *listener(self.ports["key"], "protocol any", "psk_hint house", f"psk_file {here}/keys",
-                          "use_identity_as_username true")]
+                *listener(self.ports["key"], "protocol any", "psk_hint house",
+                          f"psk_file {here}/keys", "use_identity_as_username true")]
 
     def client_of(self, name, unit=None):
         """A context of somebody with this common name."""
-        made = Identity(name, self.authority, usage=CLIENT, unit=unit).write(self.directory, "client")
-        return tls.context(authority=self.directory / "ca.pem", certificate=made)
+        made = Identity(name, self.authority, usage=CLIENT, unit=unit)
+        return tls.context(authority=self.directory / "ca.pem",
+                           certificate=made.write(self.directory, "client"))
 
 
 @pytest.fixture(scope="module")
 def world(tmp_path_factory):
     made = World(tmp_path_factory.mktemp("names") / "files")
-    with Configured(made.directory / "broker", *made.lines()) as broker:
+    # With one worker a PINGRESP comes after what others have caused, too.
+    with Configured(made.directory / "broker", *made.lines(), workers=1) as broker:
         made.broker = broker
         made.lamp = tls.TlsClient(made.ports["identity"], 5, "lamp", how=made.client_of("lamp"))
         yield made
@@ -105,7 +107,7 @@ def test_a_name_is_only_a_name(world, name, new_id):
         client.try_subscribe("own/lamp/#", "own/+/#", "own/#", "house/#", "#", "own/[a-z]/#")
         for topic in ("own/lamp/x", "house/lamp"):
             world.lamp.publish(topic, "x", qos=1)
-        client.expect_nothing(after=world.lamp)
+        client.expect_nothing()
     client.abort()
     world.broker.wait_for_log(f"(client disconnected|connection refused).*{client_id}",
                               start=position)
