@@ -77,7 +77,20 @@ def test_a_failing_step_does_not_stop_the_next(runner, monkeypatch, capsys):
     assert lines[1] == "    line of what failed"
     assert lines[2] == "second   absent: nothing there"
     assert re.fullmatch(r"third +3 passed, 0 failed, 1 skipped, 0 s", lines[3])
-    assert lines[4:] == ["4 passed, 2 failed, 1 skipped"]
+    assert lines[4:] == ["failed: first: failed", "4 passed, 2 failed, 1 skipped"]
+
+
+def test_what_failed_is_named_at_the_end(runner, monkeypatch, capsys, tmp_path):
+    path = tmp_path / "junit.xml"
+    path.write_text('<testsuite tests="3" failures="1" errors="1"><testcase name="well"/>'
+                    '<testcase classname="a.b" name="c"><failure/></testcase>'
+                    '<testcase name="d"><error/></testcase></testsuite>')
+    steps = {"one": lambda: runner.from_junit(path, 1, ""),
+             "two": lambda: runner.from_junit(tmp_path / "none", 1, "")}
+    lines = run_steps(runner, monkeypatch, capsys, steps)[1]
+    assert lines[-4:] == ["failed: one: a.b c", "failed: one: d",
+                          f"failed: two: the runner wrote no {tmp_path}/none",
+                          "1 passed, 3 failed"]
 
 
 def test_all_well_ends_with_status_0(runner, monkeypatch, capsys):
