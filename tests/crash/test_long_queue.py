@@ -10,6 +10,8 @@ import os
 import struct
 import time
 
+import pytest
+
 from client import Client, durable
 from crash import UNLIMITED
 
@@ -108,3 +110,31 @@ def test_a_long_queue_is_drained_in_order_across_a_crash(fresh_broker, figures):
         assert max(peak for _, peak in memory) < before + MEMORY_MAX
     with Client(broker.port, 4, "away", **durable(4)) as away:
         away.expect_nothing(after=away)
+
+
+def publish_numbers(port, numbers):
+    """Each is acknowledged, kept or not: that the queue of somebody else is full is no refusal."""
+    with Client(port, 5, "sender") as sender:
+        for number in numbers:
+            sender.publish(TOPIC.decode(), b"%04d" % number + bytes(PAYLOAD - 4), qos=1)
+
+
+@pytest.mark.parametrize("option, limit", (("--max-queued-messages", 1500),
+                                           ("--max-queued-bytes", 400_000)))
+def test_limits_hold_beyond_the_window_and_after_a_crash(fresh_broker, tmp_path, option, limit):
+    """More than are kept in memory: those on the disk count as much, also when they were only
+    counted at start."""
+    broker = fresh_broker(option, limit, directory=tmp_path / "one")
+    with Client(broker.port, 5, "away", connect=False) as away:
+        away.connect(**durable(5))
+        away.subscribe(TOPIC.decode(), qos=1)
+    publish_numbers(broker.port, range(2000))
+    broker.kill()
+    broker = fresh_broker(option, limit, directory=tmp_path / "one")
+    publish_numbers(broker.port, range(2000, 2050))
+    with Client(broker.port, 5, "away", connect=False) as away, Client(broker.port, 5) as fence:
+        assert away.connect(**durable(5)).session_present
+        got = [int(packet.payload[:4]) for packet in away.receive_all(after=fence)]
+    assert got == list(range(len(got))) and 1000 < len(got) < 2000
+    if option == "--max-queued-messages":
+        assert len(got) == limit
