@@ -44,16 +44,21 @@ static int find_user(const struct options *options, struct privileges_user *ret_
                        "PUID and PGID are to be the numbers of a user and a group");
         return -EINVAL;
     }
-    if (is_usual && find_usual(options, ret_user) == 0)
-        return 0;
-    if (!is_usual && privileges_find_user(options->user, ret_user) == 0)
+    int result =
+        is_usual ? find_usual(options, ret_user) : privileges_find_user(options->user, ret_user);
+    if (result == 0)
         return 0;
     const char *name = is_usual ? "bud" : options->user;
-    (void)snprintf(error, SERVER_ERROR_MAX,
-                   "there is no user '%.64s' to run as: make it (useradd --system %.64s), or stay "
-                   "root with --user root",
-                   name, name);
-    return -ENOENT;
+    if (result != -ENOENT)
+        (void)snprintf(error, SERVER_ERROR_MAX, "cannot look up the user '%.64s' to run as: %s",
+                       name, strerror(-result));
+    else
+        (void)snprintf(
+            error, SERVER_ERROR_MAX,
+            "there is no user '%.64s' to run as: make it (useradd --system %.64s), or stay "
+            "root with --user root",
+            name, name);
+    return result;
 }
 
 static void say_debug(struct server *server, const char *what, const char *value)

@@ -54,12 +54,21 @@ static void take_number(uint32_t number, struct privileges_user *user)
     user->has_entry = false;
 }
 
+// That a user is not there is said in several ways; that nobody could look, in these.
+static bool is_trouble(int error)
+{
+    return error == EMFILE || error == ENFILE || error == ENOMEM || error == EIO;
+}
+
 int privileges_find_user(const char *name, struct privileges_user *ret_user)
 {
     uint32_t number;
+    errno = 0;
     const struct passwd *entry = getpwnam(name);
     if (entry != NULL)
         take_entry(entry, ret_user);
+    else if (is_trouble(errno))
+        return -errno;
     else if (parse_number(name, &number))
         take_number(number, ret_user);
     else

@@ -18,7 +18,8 @@ struct privileges_user {
     bool has_entry; // in the user database, which then tells its other groups
 };
 
-// By name, or by number if there is no such name. 0, or -ENOENT.
+// By name, or by number if there is no such name. 0, -ENOENT, or why the user database cannot be
+// read.
 int privileges_find_user(const char *name, struct privileges_user *ret_user);
 int privileges_find_numbers(const char *user, const char *group, // group NULL: the user's own
                             struct privileges_user *ret_user);   // 0, -EINVAL: not numbers

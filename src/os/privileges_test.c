@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <grp.h>
+#include <nss.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -100,6 +101,21 @@ static void users_are_found_by_name_and_by_number(void **state)
     assert_int_equal(privileges_find_user("", &user), -ENOENT);
     assert_int_equal(privileges_find_user("-1", &user), -ENOENT);
     assert_int_equal(privileges_find_user("4294967295", &user), -ENOENT);
+}
+
+static void without_descriptors_nobody_is_said_to_be_missing(void **state)
+{
+    (void)state;
+    struct privileges_user user;
+    struct rlimit before, none;
+    // Other sources than the file may know an answer without a descriptor.
+    assert_int_equal(__nss_configure_lookup("passwd", "files"), 0);
+    assert_int_equal(getrlimit(RLIMIT_NOFILE, &before), 0);
+    none = (struct rlimit){.rlim_cur = 0, .rlim_max = before.rlim_max};
+    assert_int_equal(setrlimit(RLIMIT_NOFILE, &none), 0);
+    int result = privileges_find_user("no such user", &user);
+    assert_int_equal(setrlimit(RLIMIT_NOFILE, &before), 0);
+    assert_int_equal(result, -EMFILE);
 }
 
 static void numbers_of_the_environment_are_numbers(void **state)
@@ -285,6 +301,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(users_are_found_by_name_and_by_number),
+        cmocka_unit_test(without_descriptors_nobody_is_said_to_be_missing),
         cmocka_unit_test(numbers_of_the_environment_are_numbers),
         TEST(what_is_above_a_directory_can_be_passed),
         TEST(an_empty_directory_and_a_store_are_handed_over),
