@@ -199,8 +199,7 @@ struct connection *connection_try_new(struct worker *worker, struct listener *li
     engine_init(&connection->engine, ENGINE_SERVER,
                 (uint32_t)worker->server->options.connect_packet_bytes_max);
     link_in(connection, worker);
-    timer_set(worker->wheel, &connection->timer,
-              worker->now_ms + (int64_t)worker->server->options.connect_timeout_s * 1000);
+    timer_set(worker->wheel, &connection->timer, connection_connect_deadline(connection));
     atomic_fetch_add_explicit(&worker->server->connection_count, 1, memory_order_relaxed);
     return connection;
 }
@@ -607,8 +606,7 @@ void connection_arrive(struct connection *connection, struct worker *worker)
         return;
     }
     connection->moving = false;
-    timer_set(worker->wheel, &connection->timer,
-              connection->accepted_ms + (int64_t)worker->server->options.connect_timeout_s * 1000);
+    timer_set(worker->wheel, &connection->timer, connection_connect_deadline(connection));
     handle_kept(connection);
 }
 

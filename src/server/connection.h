@@ -191,6 +191,10 @@ void connection_on_connect(struct connection *connection, const struct packet_co
                            struct bytes raw);
 void connection_on_auth(struct connection *connection, const struct packet_auth *auth);
 
+// When a connection without a session is closed: within connect_timeout, of which a fiftieth is for
+// a worker that is late.
+int64_t connection_connect_deadline(const struct connection *connection);
+
 // Its principal is known but for the client id: gives it its session and says so. True: `source`'s
 // rules were taken over (whatever comes then). False: it was refused.
 bool connection_open_session(struct connection *connection, const struct packet_connect *connect,

@@ -410,6 +410,12 @@ static uint32_t domain_of(const struct connection *connection)
     return access_rules_domain(&connection->worker->server->options, connection->listener->options);
 }
 
+int64_t connection_connect_deadline(const struct connection *connection)
+{
+    int64_t most_ms = (int64_t)connection->worker->server->options.connect_timeout_s * 1000;
+    return connection->accepted_ms + most_ms - most_ms / 50;
+}
+
 bool connection_open_session(struct connection *connection, const struct packet_connect *connect,
                              struct principal_source *source, struct bytes auth_data)
 {
