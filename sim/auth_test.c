@@ -153,6 +153,7 @@ static void silence_meanwhile_ends_with_the_connect_timeout(void **state)
     call(&peer, FAKE_MECHANISM_NAME, first_words);
     expect_challenge(&stage, &peer);
     int64_t timeout_ms = (int64_t)stage.options.connect_timeout_s * 1000;
+    timeout_ms -= timeout_ms / 50; // a worker may be late
     broker_run_to(&stage.broker, MACHINE_START_MS + timeout_ms - 1);
     stage_expect_nothing(&stage, &peer);
     assert_false(peer.ended);
