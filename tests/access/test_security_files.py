@@ -30,11 +30,20 @@ SMALL_LINES, LARGE_LINES = 1, 100_000
 VISITORS = 16           # file descriptors for them, few as they are at a time
 
 
+names = itertools.count()
+
+
+def new_name():
+    """Who comes twice at once by one name fights with himself, and is held off in the end."""
+    return f"visitor-{next(names)}"
+
+
 def is_taken(port, client=Client, **fields):
     """Is this CONNECT answered with success? A TLS handshake that fails is an answer, too."""
     try:
-        with client(port, 5, "visitor", connect=False, **fields.pop("tls", {})) as one:
-            one.send(Connect(client_id="visitor", **fields))
+        name = new_name()
+        with client(port, 5, name, connect=False, **fields.pop("tls", {})) as one:
+            one.send(Connect(client_id=name, **fields))
             return one.expect(Connack).reason == 0
     except (AssertionError, ssl.SSLError, OSError) as error:
         assert not isinstance(error, TimeoutError), "neither let in nor refused"
@@ -104,7 +113,7 @@ class Rules(Kind):
 
     def enters(self, port, name):
         try:
-            with Client(port, 5, "visitor", username=name) as one:
+            with Client(port, 5, new_name(), username=name) as one:
                 may_read = one.try_subscribe("safe/x").reasons[0] < 0x80
                 may_write = one.publish("safe/x", "x", qos=1).reason < 0x80
         except (Closed, ConnectionError):

@@ -138,8 +138,8 @@ def test_a_client_that_does_not_read_cannot_hold_up_the_end(fresh_broker, connec
 def test_a_life_in_two_lines(fresh_broker, connect, prefix, version):
     """Who, from where, speaking what; and in the end why, how old, and how much."""
     broker = fresh_broker()
-    client = connect(version, "garage-door", port=broker.port, username="kari", password=b"pw",
-                     keep_alive=33)
+    client = connect(version, "garage-door", port=broker.port, username="kari",
+                     password=b"Very-Secret", keep_alive=33)
     address = f"127.0.0.1:{client.socket.getsockname()[1]}"
     client.subscribe(prefix)
     for _ in range(3):
@@ -156,7 +156,7 @@ def test_a_life_in_two_lines(fresh_broker, connect, prefix, version):
     assert 'reason="the client said goodbye"' in goodbye
     assert re.search(r"age_s=\d+ ", goodbye)
     assert "messages_received=3" in goodbye and "messages_sent=3" in goodbye
-    assert "pw" not in broker.log(), "a password is never logged"
+    assert "Very-Secret" not in broker.log(), "a password is never logged"
 
 
 def ends(connect, port, version):
